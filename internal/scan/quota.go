@@ -1,0 +1,207 @@
+package scan
+
+import (
+	"context"
+	"time"
+
+	"edrc/internal/alert"
+	"edrc/internal/fault"
+	"edrc/internal/ledger"
+)
+
+// quotaPause is how long submits stop after the engine said that the quota is
+// used up, unless the engine's own figure says otherwise earlier.
+const quotaPause = time.Hour
+
+// today gives the quota day: UTC, as Intezer resets at 00:00 UTC.
+func (s *Scanner) today() string { return s.now().UTC().Format(time.DateOnly) }
+
+// tomorrow gives the start of the next quota day.
+func (s *Scanner) tomorrow() time.Time {
+	return s.now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+}
+
+// quota reads the engine's record, rolled to today.
+func (s *Scanner) quota(tx ledger.Tx) (*ledger.Quota, error) {
+	q, err := tx.Quota(s.Scope())
+	if err != nil {
+		return nil, err
+	}
+	if q == nil {
+		q = &ledger.Quota{Engine: s.Scope()}
+	}
+	if day := s.today(); q.Day != day {
+		q.Day, q.Spent = day, 0
+	}
+	return q, nil
+}
+
+// reserve writes the intent to submit and takes a scan from the quota, in one
+// transaction. When it may not, the job waits with the reason: false.
+func (s *Scanner) reserve(ctx context.Context, job *ledger.Job) (bool, error) {
+	granted := false
+	err := s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+		granted = false
+		if j.State != ledger.JobSubmitting { // a submit in doubt goes on as one
+			if err := j.Move(ledger.JobLookedUp, "", time.Time{}); err != nil {
+				return err
+			}
+		}
+		reason, until, err := s.mayNot(tx, j)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			j.Claim = j.Claim.Release()
+			if j.State == ledger.JobSubmitting {
+				j.Reason, j.NextTry = reason, until
+				return nil
+			}
+			return j.Move(ledger.JobWaiting, reason, until)
+		}
+		granted = true
+		if j.Reserved == "" {
+			q, err := s.quota(tx)
+			if err != nil {
+				return err
+			}
+			q.Spent, q.Since = q.Spent+1, q.Since+1
+			j.Reserved = q.Day
+			if err := tx.PutQuota(q); err != nil {
+				return err
+			}
+		}
+		return j.Move(ledger.JobSubmitting, "", time.Time{})
+	})
+	return granted, err
+}
+
+// mayNot gives why a job may not be submitted now and when to ask again; "" when it may.
+func (s *Scanner) mayNot(tx ledger.Tx, j *ledger.Job) (string, time.Time, error) {
+	now := s.now()
+	weaker, err := s.sameFileBusy(tx, j)
+	if err != nil {
+		return "", now, err
+	}
+	below, err := tx.ActiveBelow(s.Scope(), j.Key.Rank())
+	if err != nil {
+		return "", now, err
+	}
+	if weaker || below {
+		return ReasonOrder, now.Add(min(orderRetry, s.policy.PollBase)), nil
+	}
+	if j.Reserved != "" { // paid for already, perhaps
+		return "", now, nil
+	}
+	q, err := s.quota(tx)
+	if err != nil {
+		return "", now, err
+	}
+	left, limited := q.Left(s.policy.DailyBudget)
+	switch {
+	case q.ClosedUntil.After(now):
+		return ReasonQuota + ": " + q.Reason, q.ClosedUntil, nil
+	case limited && left <= 0:
+		return ReasonQuota + ": nothing left today", s.tomorrow(), nil
+	case limited && j.Priority < alert.High && left <= (left+q.Spent)*s.policy.ReservePercent/100:
+		return ReasonQuota + ": what is left is kept for high severity", s.tomorrow(), nil
+	}
+	return "", now, nil
+}
+
+// sameFileBusy reports whether a weaker hash that an alert claims for this file is
+// being submitted or analysed: its reply will judge this job too, for nothing.
+func (s *Scanner) sameFileBusy(tx ledger.Tx, j *ledger.Job) (bool, error) {
+	for _, h := range j.Claimed.All() {
+		if h == j.Key.Hash {
+			continue
+		}
+		twin, err := tx.Job(ledger.JobKey{Engine: s.Scope(), Hash: h})
+		if err != nil {
+			return false, err
+		}
+		if twin != nil && (twin.State == ledger.JobSubmitting || twin.State == ledger.JobAnalysing) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// refund gives an unsettled reservation back.
+func (s *Scanner) refund(tx ledger.Tx, j *ledger.Job) error {
+	if j.Reserved == "" {
+		return nil
+	}
+	q, err := s.quota(tx)
+	if err != nil {
+		return err
+	}
+	if q.Day == j.Reserved {
+		q.Spent = max(0, q.Spent-1)
+	}
+	q.Since = max(0, q.Since-1)
+	j.Reserved = ""
+	return tx.PutQuota(q)
+}
+
+// CloseQuota opens the breaker: no submits until it is over, or until
+// [Scanner.RefreshQuota] finds something left.
+func (s *Scanner) CloseQuota(ctx context.Context, reason string) error {
+	return s.store.Update(ctx, 1, func(tx ledger.Tx) error {
+		q, err := s.quota(tx)
+		if err != nil {
+			return err
+		}
+		q.ClosedUntil, q.Reason = s.now().Add(quotaPause), reason
+		return tx.PutQuota(q)
+	})
+}
+
+// RefreshQuota asks the engine what is left. When there is something again, the
+// breaker closes and the jobs that wait for quota are due at once. A plan or key
+// that may not ask is no error.
+func (s *Scanner) RefreshQuota(ctx context.Context) (*ledger.Quota, error) {
+	a, err := s.engine.Quota(ctx)
+	if fault.Is(err, fault.Denied) || fault.Is(err, fault.NotFound) {
+		err = nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out *ledger.Quota
+	reopened := false
+	err = s.store.Update(ctx, 1, func(tx ledger.Tx) error {
+		q, err := s.quota(tx)
+		if err != nil {
+			return err
+		}
+		wasShort := !q.ClosedUntil.IsZero()
+		if left, limited := q.Left(s.policy.DailyBudget); limited && left <= 0 {
+			wasShort = true
+		}
+		if a.Known {
+			q.Known, q.Limit, q.Usage, q.Type, q.At, q.Since = true, a.Limit, a.Usage, a.Type, s.now(), 0
+			if left, limited := a.Left(); !limited || left > 0 {
+				q.ClosedUntil, q.Reason = time.Time{}, ""
+			}
+		}
+		left, limited := q.Left(s.policy.DailyBudget)
+		reopened = wasShort && !q.ClosedUntil.After(s.now()) && (!limited || left > 0)
+		out = q
+		return tx.PutQuota(q)
+	})
+	if err == nil && reopened {
+		err = s.Wake(ctx, ReasonQuota)
+	}
+	return out, err
+}
+
+// QuotaNow gives the remembered figures without asking the engine; nil when there are none.
+func (s *Scanner) QuotaNow(ctx context.Context) (*ledger.Quota, error) {
+	var q *ledger.Quota
+	err := s.store.View(ctx, func(tx ledger.Tx) (err error) {
+		q, err = s.quota(tx)
+		return err
+	})
+	return q, err
+}

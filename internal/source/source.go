@@ -1,0 +1,232 @@
+// Package source says what a detection product can do for edrc. [Source] is the
+// least of it; everything more is an interface of its own that a product's type
+// has or has not: a caller asserts for it and says plainly when it is missing.
+// The comments here are the contract; package sourcetest holds products to it.
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"edrc/internal/alert"
+	"edrc/internal/fault"
+)
+
+// Source is one configured product. Its methods never print and never prompt.
+type Source interface {
+	Name() string // as in the configuration
+	Kind() string // "sentinelone"
+	// Traits are facts about the product: pure, offline.
+	Traits() Traits
+	// Check asks the product who we are and what we may do.
+	Check(ctx context.Context) (Health, error)
+}
+
+// Traits are what triage must know about a product before it talks to it.
+type Traits struct {
+	// NoteMax is the most characters a note may have; 0 means notes are impossible.
+	NoteMax int
+	// NoteASCII: the console mangles anything else.
+	NoteASCII bool
+	// NoteBulk is how many handles one AddNote may carry with proof of each; at least 1.
+	NoteBulk int
+	// NoteSettle is how long a posted note may take to be visible to a reader.
+	NoteSettle time.Duration
+	// Overlap is how far behind the watermark a pass starts again.
+	Overlap time.Duration
+	// Settle is how far behind the vendor's clock a pass ends.
+	Settle time.Duration
+	// MaxWindow bounds one window of a feed; 0 is unbounded.
+	MaxWindow time.Duration
+	// NoUpdated: the product has one feed only (GuardDuty).
+	NoUpdated bool
+}
+
+// Health is the result of Check.
+type Health struct {
+	Identity string    // who the credential is, as the product calls it
+	Tenant   string    // the console or tenant reached
+	Version  string    // of the product, "" when it does not tell
+	Expires  time.Time // of the credential; zero when unknown
+	Skew     time.Duration
+	// Missing names scopes by capability: "notes" -> "Threats.view".
+	Missing map[string]string
+}
+
+// Identifier tells the tenant behind a source; its digest is the source's memory
+// key. It may need an authenticated call the first time.
+type Identifier interface {
+	Tenant(ctx context.Context) (string, error)
+}
+
+// BadItem is an error for one alert that could not be read; the rest is fine.
+type BadItem struct {
+	ID     string // "" when not even that could be read
+	Reason string
+	Raw    json.RawMessage // at most 4 KiB of it
+}
+
+// Error says which alert and why.
+func (b *BadItem) Error() string { return fmt.Sprintf("alert %q cannot be read: %s", b.ID, b.Reason) }
+
+// Lister lists alerts: a superset of the query, in any order. A *BadItem error
+// belongs to one item and the listing goes on; any other error is the last.
+// Stopping early stops paging.
+type Lister interface {
+	List(ctx context.Context, q alert.Query) iter.Seq2[alert.Alert, error]
+}
+
+// Getter reads alerts anew, in batches; ids that the product does not know are absent.
+type Getter interface {
+	Get(ctx context.Context, hs ...alert.Handle) ([]alert.Alert, error)
+}
+
+// Change is what a feed is windowed by.
+type Change string
+
+// The feeds.
+const (
+	Created Change = "created"
+	Updated Change = "updated"
+)
+
+// Stream is one feed of a source: most products have one, GuardDuty one for each
+// account and region.
+type Stream struct {
+	Name string    // stable: part of the cursor's key
+	Now  time.Time // the vendor's clock as Streams read it
+}
+
+// Window is a closed interval of the vendor's time.
+type Window struct {
+	By       Change
+	From, To time.Time
+}
+
+// Page is one page of a window.
+type Page struct {
+	Alerts []alert.Alert
+	Bad    []BadItem
+	Next   string // "" when the window is complete
+	// Full: a vendor limit cut the window; what came is valid, but the window must
+	// be halved and read again.
+	Full bool
+	Date time.Time // of the reply, vendor clock
+}
+
+// ErrToken is returned by Page when a page token is no longer accepted: the
+// window must be read again from its start.
+var ErrToken = errors.New("the page token is no longer valid")
+
+// Feeder is what sync reads. Triage owns the cursor: pages carry no state.
+type Feeder interface {
+	Streams(ctx context.Context) ([]Stream, error)
+	Page(ctx context.Context, s Stream, w Window, token string) (Page, error)
+}
+
+// Incidents reads the product's own grouping.
+type Incidents interface {
+	ListIncidents(ctx context.Context, q alert.Query) iter.Seq2[alert.Incident, error]
+	GetIncident(ctx context.Context, id string) (alert.Incident, error)
+}
+
+// NoteOutcome is what is known about a note after it was sent.
+type NoteOutcome string
+
+// The outcomes.
+const (
+	NoteDone    NoteOutcome = "done"    // proved
+	NoteRefused NoteOutcome = "refused" // the product said no: nothing was written
+	NoteNotSent NoteOutcome = "not sent"
+	NoteUnknown NoteOutcome = "unknown" // in doubt
+)
+
+// NoteResult is the outcome for one handle.
+type NoteResult struct {
+	Handle  alert.Handle
+	Outcome NoteOutcome
+	NoteID  string // when the product gave one
+	Err     error  // of every outcome but done
+}
+
+// Noter writes one text on several alerts in one request. The result has one
+// entry for each handle, in order; the error is for misuse only. The request is
+// never repeated once it may have been processed.
+type Noter interface {
+	AddNote(ctx context.Context, text string, to ...alert.Handle) ([]NoteResult, error)
+}
+
+// NoteReader reads every note on a container, all pages.
+type NoteReader interface {
+	Notes(ctx context.Context, h alert.Handle) iter.Seq2[alert.Note, error]
+}
+
+// NoteProber tells cheaply, for many alerts in one request, which have any note
+// at all (Some) and which have none (None). An alert it cannot tell about is absent.
+type NoteProber interface {
+	ProbeNotes(ctx context.Context, hs ...alert.Handle) (map[string]alert.Has, error)
+}
+
+// NoteRemover deletes a note.
+type NoteRemover interface {
+	RemoveNote(ctx context.Context, h alert.Handle, noteID string) error
+}
+
+// Applied is what became of a resolution, field by field ("status", "verdict"),
+// and the value each field had before.
+type Applied struct {
+	Fields map[string]FieldResult
+}
+
+// FieldResult is the outcome of one field: done, pending, unknown or unchanged.
+type FieldResult struct {
+	Outcome string
+	Before  string
+}
+
+// Resolver sets the analyst's decision on an alert.
+type Resolver interface {
+	// Supports names each field that the product cannot express; pure.
+	Supports(r alert.Resolution) error
+	Resolve(ctx context.Context, h alert.Handle, r alert.Resolution) (Applied, error)
+}
+
+// HostFinder finds hosts by name or id.
+type HostFinder interface {
+	FindHosts(ctx context.Context, nameOrID string) iter.Seq2[alert.Host, error]
+}
+
+// Capability is one row of the matrix that `edrc sources` shows.
+type Capability struct {
+	Name string
+	Has  bool
+}
+
+// Capabilities derives the matrix from the interfaces that s has.
+func Capabilities(s Source) []Capability {
+	_, list := s.(Lister)
+	_, get := s.(Getter)
+	_, feed := s.(Feeder)
+	_, incidents := s.(Incidents)
+	_, note := s.(Noter)
+	_, notes := s.(NoteReader)
+	_, remove := s.(NoteRemover)
+	_, resolve := s.(Resolver)
+	_, hosts := s.(HostFinder)
+	return []Capability{
+		{"list", list}, {"get", get}, {"sync", feed}, {"incidents", incidents},
+		{"note add", note}, {"note list", notes}, {"note remove", remove},
+		{"resolve", resolve}, {"hosts", hosts},
+	}
+}
+
+// Unsupported is the error for a capability that a product has not.
+func Unsupported(s Source, what string) error {
+	return &fault.Error{Kind: fault.Unsupported, Source: s.Name(),
+		Msg:  fmt.Sprintf("%s cannot %s", s.Kind(), what),
+		Hint: "see what each product can do: edrc sources"}
+}
