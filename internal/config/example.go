@@ -1,0 +1,66 @@
+package config
+
+// Example is a configuration to start from: valid as it is, with one source and
+// the others in comments. `edrc config example` and the documentation print it.
+func Example() string { return example }
+
+const example = `# edrc.yaml: one entry under sources for each product.
+#
+# A secret is a reference, followed when it is needed:
+#   {keyring: NAME}     the keyring of the operating system (edrc auth login stores it)
+#   {env: VARIABLE}     an environment variable
+#   {file: PATH}        a file that only you can read (chmod 600)
+#   {command: [op, read, "op://soc/falcon/secret"]}   what a command prints; a text is run by the shell
+# A secret may also stand here itself, if this file is readable by you alone (chmod 600).
+#
+# A relative path starts at this file's directory, and ~/ is your home directory.
+# Durations: 300ms, 30s, 2m, 72h, 7d, 2w.
+
+sources:
+  s1-prod:                       # the name: a-z, 0-9 and -
+    kind: sentinelone
+    url: https://acme.sentinelone.net
+    token: {keyring: s1-prod}
+    # tenant: ACME               # a label for people
+
+  # falcon: {kind: crowdstrike, cloud: us-1, client_id: ID, client_secret: {env: FALCON_SECRET}}
+  # mde: {kind: defender, tenant_id: ID, client_id: ID, client_secret: {file: mde.secret}}
+  # cbc: {kind: carbonblack, url: https://defense.conferdeploy.net, org_key: KEY, api_id: ID, api_secret: {keyring: cbc}}
+  # cortex: {kind: cortex, url: https://api-acme.xdr.eu.paloaltonetworks.com, key_id: "7", key: {keyring: cortex}, key_type: advanced}
+  # aws: {kind: guardduty, regions: [us-east-1], accounts: [{id: "111122223333", role_arn: ARN, external_id: ID}]}
+  # wiz: {kind: wiz, url: https://api.us1.app.wiz.io/graphql, auth_url: https://auth.app.wiz.io/oauth/token, client_id: ID, client_secret: {keyring: wiz}}
+
+# Who judges the files, and what it may spend.
+scan:
+  engine: intezer
+  api_key: {keyring: intezer}
+  # daily_budget: 500            # scans a day; left out, the engine's own quota holds
+  # reserve: 20                  # percent of the budget kept for high severity
+  # life: {malicious: 90d, trusted: 30d, unknown: 1d}   # how long a verdict is remembered
+  # max_age: 90d                 # use no verdict older than this
+
+# What follows are the defaults: leave out what you do not change. Each can also
+# be a variable: EDRC_SYNC_WORKERS=4, EDRC_HTTP_TIMEOUT=1m.
+
+# state_dir: ~/.local/state/edrc # the store, the journal of actions, the audit
+# store: {path: ~/.local/state/edrc/edrc.db}
+
+# http:
+#   timeout: 30s                 # of one try
+#   retry_base: 500ms            # the first pause; it doubles
+#   proxy: http://proxy:3128     # left out: HTTPS_PROXY and NO_PROXY
+#   ca_file: corporate-ca.pem    # trusted beside the system's
+
+# sync:
+#   look_back: 72h               # how far the first sync of a source reads back
+#   wait: 2m                     # how long it waits for running analyses
+#   workers: 8
+#   interval: 5m                 # left out: one pass, for cron
+#   overlap: 10m                 # left out: what each product needs
+#   status_filter: [new, in_progress]   # left out: open alerts
+
+# fetch:
+#   endpoint: false              # may sync get files through live response?
+# output: {format: table, color: auto}
+# notes: {enabled: true}         # false: judge, but write no notes
+`

@@ -1,0 +1,334 @@
+package triage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"edrc/internal/alert"
+	"edrc/internal/fault"
+	"edrc/internal/ledger"
+	"edrc/internal/source"
+)
+
+// chunk is how many alerts one transaction takes in.
+const chunk = 200
+
+// maxRestarts bounds how often one window is read again because its token died.
+const maxRestarts = 5
+
+// tinyWindow is the shortest window that is still halved.
+const tinyWindow = 2 * time.Millisecond
+
+// puller reads one source's feeds into the store.
+type puller struct {
+	*Service
+	src   source.Source
+	feed  source.Feeder
+	sid   alert.SourceID
+	lease *ledger.Lease
+	sum   *SourceSummary
+	stop  func() bool
+	saw   func(k ledger.JobKey, remembered bool) // every file that a new alert names
+	// onPage sees each page before it is taken in; nil: nobody.
+	onPage func(context.Context, []alert.Alert) error
+}
+
+// pull reads everything new of the source: each stream, by creation and by change.
+func (p *puller) pull(ctx context.Context) error {
+	streams, err := p.feed.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	feeds := []source.Change{source.Created, source.Updated}
+	if p.src.Traits().NoUpdated {
+		feeds = feeds[1:]
+	}
+	for _, st := range streams {
+		for _, by := range feeds {
+			if err := p.follow(ctx, st, by); err != nil || p.stop() {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// follow brings one feed up to date: it finishes a pass that a crash cut short,
+// then makes a pass of its own.
+func (p *puller) follow(ctx context.Context, st source.Stream, by source.Change) error {
+	key := ledger.CursorKey{Source: p.sid, Stream: st.Name, By: string(by)}
+	cur, err := p.cursor(ctx, key)
+	if err != nil {
+		return err
+	}
+	if cur.Pass != nil {
+		if err := p.run(ctx, st, by, cur); err != nil || p.stop() {
+			return err
+		}
+	}
+	set := p.Settings.withDefaults()
+	tr := p.src.Traits()
+	overlap := tr.Overlap
+	if set.Overlap > 0 {
+		overlap = set.Overlap
+	}
+	to := st.Now.Add(-tr.Settle)
+	from := to.Add(-set.LookBack)
+	if !cur.Watermark.IsZero() {
+		from = cur.Watermark.Add(-overlap)
+	}
+	if !from.Before(to) {
+		return nil
+	}
+	cur.Pass = &ledger.Pass{From: from, To: to, Windows: spans(from, to, tr.MaxWindow)}
+	return p.run(ctx, st, by, cur)
+}
+
+// since reads one more window by creation and moves no watermark.
+func (p *puller) since(ctx context.Context, from time.Time) error {
+	streams, err := p.feed.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	for _, st := range streams {
+		if !from.Before(st.Now) {
+			continue
+		}
+		cur := &ledger.Cursor{Pass: &ledger.Pass{From: from, To: st.Now, Windows: spans(from, st.Now, p.src.Traits().MaxWindow)}}
+		if err := p.run(ctx, st, source.Created, cur); err != nil || p.stop() {
+			return err
+		}
+	}
+	return nil
+}
+
+// spans cuts [from, to] into windows that the product accepts.
+func spans(from, to time.Time, limit time.Duration) []ledger.Span {
+	var out []ledger.Span
+	for limit > 0 && to.Sub(from) > limit {
+		mid := from.Add(limit)
+		out = append(out, ledger.Span{From: from, To: mid})
+		from = mid // inclusive on both sides: seen twice is harmless, missed is not
+	}
+	return append(out, ledger.Span{From: from, To: to})
+}
+
+func (p *puller) cursor(ctx context.Context, key ledger.CursorKey) (*ledger.Cursor, error) {
+	var cur *ledger.Cursor
+	err := p.Store.View(ctx, func(tx ledger.Tx) (err error) {
+		cur, err = tx.Cursor(key)
+		return err
+	})
+	if cur == nil {
+		cur = &ledger.Cursor{CursorKey: key}
+	}
+	return cur, err
+}
+
+// reply is a page on its way.
+type reply struct {
+	page source.Page
+	err  error
+}
+
+// run reads a pass to its end. While a page is being committed the next one is
+// already asked for.
+func (p *puller) run(ctx context.Context, st source.Stream, by source.Change, cur *ledger.Cursor) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ask := func(w ledger.Span, token string) <-chan reply {
+		ch := make(chan reply, 1) // buffered: an abandoned answer is dropped, not leaked
+		go func() {
+			pg, err := p.feed.Page(ctx, st, source.Window{By: by, From: w.From, To: w.To}, token)
+			ch <- reply{pg, err}
+		}()
+		return ch
+	}
+	restarts := 0
+	pass := cur.Pass
+	next := ask(pass.Windows[0], pass.Token)
+	for {
+		r := <-next
+		switch {
+		case errors.Is(r.err, source.ErrToken) && pass.Token != "" && restarts < maxRestarts:
+			restarts++
+			pass.Token = ""
+			next = ask(pass.Windows[0], "")
+			continue
+		case r.err != nil:
+			return r.err
+		}
+		over, err := advance(pass, r.page)
+		if err != nil {
+			return fault.At(err, p.src.Name(), "read alerts")
+		}
+		stop := p.stop()
+		if !over && !stop {
+			next = ask(pass.Windows[0], pass.Token)
+		}
+		if over {
+			cur.Watermark, cur.Pass = pass.To, nil
+		}
+		if err := p.commit(ctx, r.page, cur); err != nil {
+			cancel()
+			return err
+		}
+		if over || stop {
+			return nil
+		}
+	}
+}
+
+// advance moves a pass past a page: to the next page, the halves of a window that
+// came back full, or the next window. It reports whether the pass is over.
+func advance(pass *ledger.Pass, pg source.Page) (bool, error) {
+	pass.Alerts += len(pg.Alerts)
+	w := pass.Windows[0]
+	switch {
+	case pg.Full:
+		half := w.To.Sub(w.From) / 2
+		if half < tinyWindow/2 {
+			return false, fault.New(fault.Unavailable, "more alerts at %s than the product lists at one time", w.From.Format(time.RFC3339Nano))
+		}
+		mid := w.From.Add(half)
+		pass.Windows = append([]ledger.Span{{From: w.From, To: mid}, {From: mid, To: w.To}}, pass.Windows[1:]...)
+		pass.Token = ""
+		return false, nil
+	case pg.Next != "":
+		pass.Token = pg.Next
+		return false, nil
+	}
+	pass.Windows, pass.Token = pass.Windows[1:], ""
+	return len(pass.Windows) == 0, nil
+}
+
+// commit takes in a page; the progress stands in the last transaction, so a crash
+// reads the page again and changes nothing by it.
+func (p *puller) commit(ctx context.Context, pg source.Page, cur *ledger.Cursor) error {
+	if p.onPage != nil {
+		if err := p.onPage(ctx, pg.Alerts); err != nil {
+			return err
+		}
+	}
+	news, err := p.news(ctx, pg.Alerts)
+	if err != nil {
+		return err
+	}
+	p.sum.add(func(s *SourceSummary) { s.Alerts += len(pg.Alerts) })
+	for first := true; first || len(news) > 0; first = false {
+		part := news[:min(chunk, len(news))]
+		news = news[len(part):]
+		if err := p.commitChunk(ctx, part, pg, cur, len(news) == 0); err != nil {
+			return err
+		}
+	}
+	p.observe(Event{Source: p.src.Name(), What: "alerts", Done: p.sum.Alerts})
+	return nil
+}
+
+// news drops the alerts that are known and unchanged, without a write.
+func (p *puller) news(ctx context.Context, as []alert.Alert) ([]*alert.Alert, error) {
+	var out []*alert.Alert
+	err := p.Store.View(ctx, func(tx ledger.Tx) error {
+		out = out[:0]
+		for i := range as {
+			as[i].Handle.Source = p.sid
+			is, err := known(tx, p.src, &as[i])
+			if err != nil {
+				return err
+			}
+			if !is {
+				out = append(out, &as[i])
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (p *puller) commitChunk(ctx context.Context, part []*alert.Alert, pg source.Page, cur *ledger.Cursor, last bool) error {
+	var newly, changes, skipped int
+	err := p.Store.Update(ctx, max(1, len(part)), func(tx ledger.Tx) error {
+		newly, changes, skipped = 0, 0, 0
+		if err := checkLease(tx, p.lease); err != nil {
+			return err
+		}
+		for _, a := range part {
+			saw, err := p.ingest(tx, p.src, a, p.saw)
+			if err != nil {
+				return err
+			}
+			switch saw {
+			case fresh:
+				newly++
+			case changed:
+				changes++
+			}
+			if saw != unchanged && notOurs(a) != "" {
+				skipped++
+			}
+		}
+		if !last {
+			return nil
+		}
+		if err := p.setAside(tx, pg.Bad); err != nil {
+			return err
+		}
+		if p.lease != nil {
+			if err := p.renew(tx, p.lease); err != nil {
+				return err
+			}
+		}
+		if cur.Source == "" { // --since and sweeps leave no trace
+			return nil
+		}
+		return tx.PutCursor(cur)
+	})
+	if err == nil {
+		p.sum.add(func(s *SourceSummary) {
+			s.New += newly
+			s.Changed += changes
+			s.Skipped += skipped
+			if last {
+				s.Quarantined += len(pg.Bad)
+			}
+		})
+	}
+	return err
+}
+
+// setAside quarantines what could not be read; the watermark moves on.
+func (p *puller) setAside(tx ledger.Tx, bad []source.BadItem) error {
+	for _, b := range bad {
+		q := &ledger.Quarantined{ID: quarantineID(p.sid, "alert", b.ID+b.Reason), Source: p.sid, Name: p.src.Name(),
+			What: "alert", Alert: b.ID, Reason: b.Reason, At: p.Now()}
+		if err := putQuarantined(tx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putQuarantined counts the same trouble up rather than listing it twice.
+func putQuarantined(tx ledger.Tx, q *ledger.Quarantined) error {
+	q.Count = 1
+	for old, err := range tx.Quarantine() {
+		if err != nil {
+			return err
+		}
+		if old.ID == q.ID {
+			q.Count = old.Count + 1
+			break
+		}
+	}
+	return tx.PutQuarantined(q)
+}
+
+func quarantineID(sid alert.SourceID, what, subject string) string {
+	sum := sha256.Sum256([]byte(string(sid) + "\x00" + what + "\x00" + subject))
+	return "Q-" + strings.ToUpper(hex.EncodeToString(sum[:4]))
+}

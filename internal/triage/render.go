@@ -1,0 +1,194 @@
+package triage
+
+import (
+	"fmt"
+	"html"
+	"regexp"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"edrc/internal/alert"
+	"edrc/internal/ledger"
+	"edrc/internal/safe"
+	"edrc/internal/source"
+)
+
+const (
+	maxNoteFiles  = 10
+	maxNoteIOCs   = 3
+	maxNoteAttack = 8
+)
+
+// noteText renders the verdict note for an alert: what a colleague reads in the
+// product's console. The marker line stands last and is never cut.
+func noteText(rec *ledger.Alert, files []fileState, t source.Traits) string {
+	w, _ := worst(files)
+	if w == nil {
+		return ""
+	}
+	v := w.Verdict.Verdict
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s verdict: %s", title(v.Engine), className(v.Class))
+	if v.Family != "" {
+		fmt.Fprintf(&b, ", %s", v.Family)
+	}
+	if v.Genes > 0 {
+		fmt.Fprintf(&b, " (%d shared code genes)", v.Genes)
+	}
+	b.WriteByte('\n')
+	if rec.Noted != "" {
+		fmt.Fprintf(&b, "updates the earlier verdict: %s\n", className(rec.Noted))
+	}
+	for i, f := range files {
+		if i == maxNoteFiles {
+			fmt.Fprintf(&b, "and %d more files\n", len(files)-i)
+			break
+		}
+		b.WriteString(fileLine(f, len(files) > 1))
+	}
+	if line := evidenceLine(v); line != "" {
+		b.WriteString(line)
+	}
+	if v.URL != "" {
+		fmt.Fprintf(&b, "Full report: %s\n", v.URL)
+	}
+	return finishNote(b.String(), rec.Marker, t)
+}
+
+// finishNote makes a body safe for the product, cuts it to what fits, and puts
+// the marker under it.
+func finishNote(body, marker string, t source.Traits) string {
+	body = strings.TrimRight(breakMarkers(safe.Text(body)), "\n")
+	if t.NoteASCII {
+		body = safe.ASCII(body)
+	}
+	tail := "\n[edrc:" + marker + "]"
+	if room := t.NoteMax - len([]rune(tail)); t.NoteMax > 0 {
+		if r := []rune(body); len(r) > room {
+			body = string(r[:max(0, room-1)]) + "…"
+			if t.NoteASCII {
+				body = string(r[:max(0, room-3)]) + "..."
+			}
+		}
+	}
+	return body + tail
+}
+
+func fileLine(f fileState, withClass bool) string {
+	name := f.File.Name
+	if name == "" {
+		name = "file"
+	}
+	h := f.File.Best()
+	var v alert.Verdict
+	if f.Verdict != nil {
+		v = f.Verdict.Verdict
+		h = v.Best()
+	}
+	line := fmt.Sprintf("%s  %s %s", safe.Line(name), h.Algo(), h)
+	if size := max(v.Size, f.File.Size); size > 0 {
+		line += "  " + Bytes(size)
+	}
+	if v.FileType != "" {
+		line += " " + v.FileType
+	}
+	if withClass {
+		state := "not judged"
+		if f.Verdict != nil {
+			state = className(v.Class)
+		}
+		line += "  " + state
+	}
+	return line + "\n"
+}
+
+func evidenceLine(v alert.Verdict) string {
+	var parts []string
+	if n := len(v.Attack); n > 0 {
+		ids := make([]string, 0, maxNoteAttack)
+		for _, t := range v.Attack[:min(n, maxNoteAttack)] {
+			ids = append(ids, t.ID)
+		}
+		if n > maxNoteAttack {
+			ids = append(ids, "…")
+		}
+		parts = append(parts, "TTPs: "+strings.Join(ids, ", "))
+	}
+	if n := len(v.IOCs); n > 0 {
+		vals := make([]string, 0, maxNoteIOCs)
+		for _, i := range v.IOCs[:min(n, maxNoteIOCs)] {
+			vals = append(vals, safe.Defang(i.Value))
+		}
+		parts = append(parts, fmt.Sprintf("IOCs: %d (%s)", n, strings.Join(vals, ", ")))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, " · ") + "\n"
+}
+
+func className(c alert.Class) string { return strings.ReplaceAll(string(c), "_", " ") }
+
+func title(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// Bytes gives a size for the eye: "412 KiB".
+func Bytes(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, suffix := float64(n)/unit, 0
+	for f >= unit && suffix < 3 {
+		f, suffix = f/unit, suffix+1
+	}
+	if f >= 10 {
+		return fmt.Sprintf("%.0f %s", f, [...]string{"KiB", "MiB", "GiB", "TiB"}[suffix])
+	}
+	return fmt.Sprintf("%.1f %s", f, [...]string{"KiB", "MiB", "GiB", "TiB"}[suffix])
+}
+
+var (
+	plainTag  = regexp.MustCompile(`<[^<>]{0,200}>`)
+	markerTag = regexp.MustCompile(`\[?edrc:([0-9a-f]{16})\]?`)
+	markerish = regexp.MustCompile(`(?i)edrc:`)
+)
+
+// breakMarkers stops text that an attacker chose (a file name) from planting a
+// marker: what looks like one is spelled with a space.
+func breakMarkers(s string) string {
+	return markerish.ReplaceAllString(norm.NFC.String(s), "edrc :")
+}
+
+// markersIn finds the markers in a note as a product gives it back: it may have
+// turned it into HTML, changed its normal form or folded its white space.
+func markersIn(text string) []string {
+	text = plainTag.ReplaceAllString(html.UnescapeString(text), " ")
+	text = strings.Join(strings.Fields(norm.NFC.String(text)), " ")
+	var out []string
+	for _, m := range markerTag.FindAllStringSubmatch(text, -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// foreignVerdict recognises a note of Intezer EDR Connect that tells the same
+// class; its titles changed with the versions of its SDK, and a failure note
+// begins like a success (see docs/products.md).
+func foreignVerdict(text string, c alert.Class) bool {
+	text = strings.TrimSpace(plainTag.ReplaceAllString(html.UnescapeString(text), "\n"))
+	if strings.HasPrefix(text, "Intezer Analyze File Scan failed") {
+		return false
+	}
+	for _, t := range []string{"Intezer Analyze", "Intezer Analysis", "Intezer File Analysis", "Intezer FileAnalysis"} {
+		if strings.HasPrefix(text, t) {
+			return strings.Contains(strings.ToLower(text), className(c))
+		}
+	}
+	return false
+}

@@ -1,0 +1,104 @@
+package triage
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"edrc/internal/ledger"
+)
+
+// SourceSummary is what a sync did for one source. Counts are of alerts or notes.
+type SourceSummary struct {
+	Source      string `json:"source"`
+	Alerts      int    `json:"alerts"`  // read, with those read twice
+	New         int    `json:"new"`     // never seen before
+	Changed     int    `json:"changed"` // judged again because their facts changed
+	Skipped     int    `json:"skipped"` // of the new and changed ones
+	Notes       int    `json:"notes"`   // posted now
+	Found       int    `json:"found"`   // were there already
+	Refused     int    `json:"refused"`
+	Doubts      int    `json:"doubts"` // outcomes unknown, read again later
+	Repaired    int    `json:"repaired"`
+	Quarantined int    `json:"quarantined"`
+	Late        int    `json:"late"` // found by the daily comparison only
+	Error       string `json:"error,omitempty"`
+	Busy        string `json:"busy,omitempty"` // another process is reading it
+
+	mu *sync.Mutex
+}
+
+func newSourceSummary(name string) *SourceSummary {
+	return &SourceSummary{Source: name, mu: &sync.Mutex{}}
+}
+
+func (s *SourceSummary) add(fn func(*SourceSummary)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fn(s)
+}
+
+// Summary is what a sync did, and what it left.
+type Summary struct {
+	Sources     []*SourceSummary `json:"sources"`
+	Alerts      int              `json:"alerts"` // distinct alerts in the window that sync looked at
+	New         int              `json:"new"`
+	Files       int              `json:"files"` // judged now or waiting
+	Remembered  int              `json:"remembered"`
+	LookedUp    int              `json:"looked_up"`
+	Scanned     int              `json:"scanned"`
+	Failed      int              `json:"failed"`
+	Notes       int              `json:"notes"`
+	NotesDue    int              `json:"notes_due"` // queued, in doubt or not sent yet
+	Waiting     map[string]int   `json:"waiting"`   // files, by reason
+	Skipped     map[string]int   `json:"skipped"`   // alerts, by reason
+	Quarantined int              `json:"quarantined"`
+	ScansSpent  int              `json:"scans_spent"`
+	ScansSaved  int              `json:"scans_saved"`
+	ScansPriced int              `json:"scans_priced,omitempty"` // what a dry run would have spent
+	QuotaLeft   *int             `json:"quota_left,omitempty"`   // null: unlimited or unknown
+	QuotaLimit  *int64           `json:"quota_limit,omitempty"`
+	QuotaShort  bool             `json:"quota_short,omitempty"` // files wait because the quota is used up
+	Stopped     string           `json:"stopped,omitempty"`     // "interrupted", "max-runtime"
+	DryRun      bool             `json:"dry_run,omitempty"`
+	Seconds     float64          `json:"seconds"`
+
+	Errors []SourceError `json:"-"`
+	Took   time.Duration `json:"-"`
+}
+
+// fileSet counts distinct files in little memory: a collision of 64-bit digests
+// would only make a count one too small.
+type fileSet struct {
+	mu   sync.Mutex
+	seed maphash.Seed
+	set  map[uint64]struct{}
+}
+
+func newFileSet() fileSet {
+	return fileSet{seed: maphash.MakeSeed(), set: map[uint64]struct{}{}}
+}
+
+// add reports whether k is new.
+func (f *fileSet) add(k ledger.JobKey) bool {
+	h := maphash.Comparable(f.seed, k)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, old := f.set[h]
+	f.set[h] = struct{}{}
+	return !old
+}
+
+func (f *fileSet) has(k ledger.JobKey) bool {
+	h := maphash.Comparable(f.seed, k)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.set[h]
+	return ok
+}
+
+func (f *fileSet) len() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.set)
+}

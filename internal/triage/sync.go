@@ -1,0 +1,517 @@
+package triage
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"edrc/internal/alert"
+	"edrc/internal/fault"
+	"edrc/internal/ledger"
+	"edrc/internal/scan"
+	"edrc/internal/source"
+)
+
+// SyncOptions narrow a sync.
+type SyncOptions struct {
+	Sources    []string
+	Since      time.Time       // zero: from the watermark; else one more window, moving no watermark
+	MaxRuntime time.Duration   // 0: none
+	Stop       <-chan struct{} // closed: end at the next boundary; nil: never
+	DryRun     bool            // the caller gave a scratch store and a Scanner that spends nothing
+}
+
+// groupsPerRound bounds the notes of one round, so that judging goes on beside them.
+const groupsPerRound = 40
+
+// giveUpAfter is how many rounds in a row a source's notes may fail before they
+// are left to the next run.
+const giveUpAfter = 5
+
+// syncer is one run of Sync.
+type syncer struct {
+	*Service
+	o       SyncOptions
+	sum     *Summary
+	started time.Time
+	soft    time.Time // the end of MaxRuntime
+	targets []*target
+	mu      sync.Mutex
+	judged  fileSet // files whose verdict came in during this run
+	touched fileSet // every file that this run had to do with
+	trouble error   // the engine's last failure
+}
+
+// target is one source in a run.
+type target struct {
+	src      source.Source
+	sid      alert.SourceID
+	sum      *SourceSummary
+	failures int
+	notSoon  time.Time
+}
+
+// Sync does for every new alert what an analyst would: it reads all sources,
+// judges every distinct file once, writes the verdicts back, and says what it
+// left. It can be stopped anywhere; the next run carries on. The error is for what
+// stopped the whole run; the failures of single sources are in the Summary.
+func (s *Service) Sync(ctx context.Context, o SyncOptions) (*Summary, error) {
+	picked, err := s.Pick(o.Sources)
+	if err != nil {
+		return nil, err
+	}
+	if len(picked) == 0 {
+		return nil, fault.Usagef("no source is configured").WithHint("add one to the configuration, or try `edrc demo`")
+	}
+	r := &syncer{Service: s, o: o, started: s.Now(), judged: newFileSet(), touched: newFileSet(),
+		sum: &Summary{Waiting: map[string]int{}, Skipped: map[string]int{}, DryRun: o.DryRun}}
+	if o.MaxRuntime > 0 {
+		r.soft = r.started.Add(o.MaxRuntime)
+	}
+	for _, src := range picked {
+		t := &target{src: src, sum: newSourceSummary(src.Name())}
+		r.targets = append(r.targets, t)
+		r.sum.Sources = append(r.sum.Sources, t.sum)
+	}
+	if _, err := s.Scanner.RefreshQuota(ctx); err != nil && !fault.Is(err, fault.Interrupted) {
+		r.trouble = err // told at the end; what is remembered and looked up still helps
+	}
+	r.pullAll(ctx)
+	err = r.work(ctx)
+	if e := r.finish(context.WithoutCancel(ctx)); err == nil {
+		err = e
+	}
+	return r.sum, err
+}
+
+// stop reports whether the run should end at this boundary.
+func (r *syncer) stop() bool {
+	select {
+	case <-r.o.Stop:
+		r.mark("interrupted")
+		return true
+	default:
+	}
+	if !r.soft.IsZero() && !r.Now().Before(r.soft) {
+		r.mark("max-runtime")
+		return true
+	}
+	return false
+}
+
+func (r *syncer) mark(why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.sum.Stopped == "" {
+		r.sum.Stopped = why
+	}
+}
+
+// pullAll reads every source, side by side: reading is cheap, and only when all
+// is known can the worst be judged first.
+func (r *syncer) pullAll(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, t := range r.targets {
+		wg.Go(func() {
+			if err := r.pullOne(ctx, t); err != nil {
+				r.fail(t, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (r *syncer) fail(t *target, err error) {
+	err = fault.At(err, t.src.Name(), "")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.sum.Errors {
+		if e.Source == t.src.Name() && e.Err.Error() == err.Error() {
+			return
+		}
+	}
+	r.sum.Errors = append(r.sum.Errors, SourceError{t.src.Name(), err})
+	t.sum.add(func(s *SourceSummary) { s.Error = err.Error() })
+}
+
+func (r *syncer) pullOne(ctx context.Context, t *target) error {
+	feed, ok := t.src.(source.Feeder)
+	if !ok {
+		return source.Unsupported(t.src, "be synced")
+	}
+	var err error
+	if t.sid, err = SourceID(ctx, t.src); err != nil {
+		return err
+	}
+	lease, err := r.acquire(ctx, t.sid)
+	if fault.Is(err, fault.Locked) {
+		t.sum.add(func(s *SourceSummary) { s.Busy = err.Error() })
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer r.release(lease)
+	p := &puller{Service: r.Service, src: t.src, feed: feed, sid: t.sid, lease: lease, sum: t.sum, stop: r.stop, saw: r.sawFile}
+	if err := p.pull(ctx); err != nil || r.stop() {
+		return stale(err)
+	}
+	if !r.o.Since.IsZero() {
+		if err := p.since(ctx, r.o.Since); err != nil || r.stop() {
+			return stale(err)
+		}
+	}
+	return stale(p.sweepDaily(ctx))
+}
+
+// stale turns a lost lease into words.
+func stale(err error) error {
+	if errors.Is(err, ledger.ErrStale) {
+		return fault.New(fault.Conflict, "another edrc took over while this one made no progress; it carries on")
+	}
+	return err
+}
+
+// sweepEvery is how often the ids of the last days are compared.
+const sweepEvery = 24 * time.Hour
+
+// sweepDaily reads the last days by creation once a day: lateness beyond the
+// overlap exists, and only this finds it.
+func (p *puller) sweepDaily(ctx context.Context) error {
+	key := "sweep/" + string(p.sid)
+	var last string
+	err := p.Store.View(ctx, func(tx ledger.Tx) (err error) {
+		last, err = tx.Meta(key)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	now := p.Now()
+	if at, perr := time.Parse(time.RFC3339, last); perr == nil && now.Sub(at) < sweepEvery {
+		return nil
+	}
+	if last != "" { // the first pass has just read everything there is to compare
+		before := p.sum.New
+		if err := p.since(ctx, now.Add(-p.Settings.withDefaults().Sweep)); err != nil || p.stop() {
+			return err
+		}
+		p.sum.add(func(s *SourceSummary) { s.Late += s.New - before })
+	}
+	return p.Store.Update(ctx, 1, func(tx ledger.Tx) error { return tx.PutMeta(key, now.UTC().Format(time.RFC3339)) })
+}
+
+// work judges files and writes notes in rounds until nothing is due, then waits a
+// while for what is running.
+func (r *syncer) work(ctx context.Context) error {
+	var idleSince time.Time
+	for !r.stop() && ctx.Err() == nil {
+		moved, err := r.round(ctx)
+		if err != nil {
+			return err
+		}
+		if moved > 0 {
+			idleSince = time.Time{}
+			continue
+		}
+		if idleSince.IsZero() {
+			idleSince = r.Now()
+		}
+		next, err := r.nextDue(ctx)
+		if err != nil {
+			return err
+		}
+		deadline := idleSince.Add(r.Settings.Wait)
+		if next.IsZero() || next.After(deadline) {
+			return nil
+		}
+		if err := r.pause(ctx, next); err != nil {
+			return nil //nolint // cancelled while waiting: the state is in the store
+		}
+	}
+	return ctx.Err()
+}
+
+// pause sleeps until a time, in steps short enough to notice a stop.
+func (r *syncer) pause(ctx context.Context, until time.Time) error {
+	for !r.stop() {
+		d := until.Sub(r.Now())
+		if d <= 0 {
+			return nil
+		}
+		if err := r.Sleep(ctx, min(d, 200*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// round does one batch of each kind of work, side by side.
+func (r *syncer) round(ctx context.Context) (int, error) {
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		total int
+		errs  []error
+	)
+	run := func(fn func() (int, error)) {
+		wg.Go(func() {
+			n, err := fn()
+			mu.Lock()
+			defer mu.Unlock()
+			total += n
+			if err != nil {
+				errs = append(errs, err)
+			}
+		})
+	}
+	run(func() (int, error) { return r.judge(ctx) })
+	run(func() (int, error) { return r.fanout(ctx, r.stop) })
+	if !r.o.DryRun {
+		for _, t := range r.targets {
+			run(func() (int, error) { return r.notes(ctx, t), nil })
+		}
+	}
+	wg.Wait()
+	return total, errors.Join(errs...)
+}
+
+// judge claims a batch of file jobs of the highest priority and steps each.
+func (r *syncer) judge(ctx context.Context) (int, error) {
+	workers := r.Settings.withDefaults().Workers
+	jobs, err := r.Scanner.Claim(ctx, 4*workers)
+	if err != nil || len(jobs) == 0 {
+		return 0, err
+	}
+	errs := make([]error, len(jobs))
+	slots := make(chan struct{}, workers)
+	var wg sync.WaitGroup
+	for i, j := range jobs {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = r.Scanner.Step(ctx, j)
+		})
+	}
+	wg.Wait()
+	var fatal []error
+	for i, err := range errs {
+		r.tally(jobs[i])
+		if _, ok := errors.AsType[*scan.Trouble](err); ok {
+			r.mu.Lock()
+			r.trouble = err
+			r.mu.Unlock()
+		} else if err != nil {
+			fatal = append(fatal, err)
+		}
+	}
+	r.observe(Event{What: "files", Done: r.judged.len()})
+	return len(jobs), errors.Join(fatal...)
+}
+
+// tally counts a job's outcome once.
+func (r *syncer) tally(j *ledger.Job) {
+	r.touched.add(j.Key)
+	if j.State != ledger.JobJudged || !r.judged.add(j.Key) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch j.From {
+	case ledger.Scanned:
+		r.sum.Scanned++
+	case ledger.LookedUp:
+		r.sum.LookedUp++
+	default:
+		r.sum.Remembered++
+	}
+}
+
+// sawFile counts a file that an alert named; a verdict that was remembered judges
+// it on the spot.
+func (r *syncer) sawFile(k ledger.JobKey, remembered bool) {
+	r.touched.add(k)
+	if remembered && r.judged.add(k) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.sum.Remembered++
+	}
+}
+
+// notes delivers one source's due notes; failures are its own.
+func (r *syncer) notes(ctx context.Context, t *target) int {
+	noter, ok := t.src.(source.Noter)
+	if !ok || t.sid == "" || t.failures >= giveUpAfter || t.notSoon.After(r.Now()) {
+		return 0
+	}
+	d := &deliverer{Service: r.Service, src: t.src, sid: t.sid, noter: noter, traits: t.src.Traits(), sum: t.sum, stop: r.stop}
+	n, err := d.deliver(ctx, groupsPerRound)
+	switch {
+	case err == nil:
+		t.failures = 0
+	case fault.Is(err, fault.Interrupted):
+	default:
+		if n == 0 {
+			t.failures++
+		}
+		t.notSoon = r.Now().Add(r.Settings.withDefaults().NoteRetry)
+		r.fail(t, err)
+	}
+	return n
+}
+
+// nextDue gives when there is something to do again: an analysis to poll, a note
+// to read again. Zero: nothing that this run should wait for.
+func (r *syncer) nextDue(ctx context.Context) (time.Time, error) {
+	next, err := r.Scanner.NextDue(ctx)
+	if err != nil || r.o.DryRun {
+		return time.Time{}, err
+	}
+	err = r.Store.View(ctx, func(tx ledger.Tx) error {
+		for _, t := range r.targets {
+			if t.sid == "" || t.failures >= giveUpAfter {
+				continue
+			}
+			at, err := r.nextNote(tx, t)
+			if err != nil {
+				return err
+			}
+			if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+				next = at
+			}
+		}
+		return nil
+	})
+	return next, err
+}
+
+// nextNote gives when the source's next queued note may be tried, by its effect.
+func (r *syncer) nextNote(tx ledger.Tx, t *target) (time.Time, error) {
+	var next time.Time
+	var after *ledger.Outgoing
+	for {
+		outs, err := tx.Outgoing(t.sid, after, chunk)
+		if err != nil || len(outs) == 0 {
+			return next, err
+		}
+		for _, o := range outs {
+			at := t.notSoon
+			rec, err := tx.AlertAt(o.Alert)
+			if err != nil {
+				return next, err
+			}
+			if rec != nil {
+				e, err := tx.Effect(ledger.EffectKey{Source: t.sid, Container: rec.Note, Marker: o.Marker})
+				if err != nil {
+					return next, err
+				}
+				if e != nil && e.NextCheck.After(at) {
+					at = e.NextCheck
+				}
+				if e != nil && e.Claim.Held(r.Now()) && e.Claim.Until.After(at) {
+					at = e.Claim.Until
+				}
+			}
+			if at.IsZero() {
+				at = r.Now()
+			}
+			if next.IsZero() || at.Before(next) {
+				next = at
+			}
+		}
+		after = outs[len(outs)-1]
+	}
+}
+
+// finish counts what is left.
+func (r *syncer) finish(ctx context.Context) error {
+	for _, s := range r.sum.Sources {
+		r.sum.Alerts += s.Alerts
+		r.sum.New += s.New
+		r.sum.Notes += s.Notes
+	}
+	if r.trouble != nil && !fault.Is(r.trouble, fault.Interrupted) {
+		r.sum.Errors = append(r.sum.Errors, SourceError{r.Scanner.Engine(), fault.At(r.trouble, r.Scanner.Engine(), "")})
+	}
+	r.sum.ScansSpent, r.sum.ScansPriced = r.Scanner.Spent(), r.Scanner.Priced()
+	err := r.Store.View(ctx, r.countLeft)
+	if q, qerr := r.Scanner.QuotaNow(ctx); qerr == nil && q.Known && q.Limit >= 0 {
+		left, _ := q.Left(0)
+		r.sum.QuotaLeft, r.sum.QuotaLimit = &left, &q.Limit
+	}
+	r.sum.Files = r.touched.len()
+	r.sum.Took = r.Now().Sub(r.started)
+	r.sum.Seconds = r.sum.Took.Seconds()
+	return err
+}
+
+func (r *syncer) countLeft(tx ledger.Tx) error {
+	clear(r.sum.Waiting)
+	clear(r.sum.Skipped)
+	r.sum.NotesDue, r.sum.Quarantined, r.sum.Failed, r.sum.QuotaShort = 0, 0, 0, false
+	for j, err := range tx.Jobs(r.Scanner.Scope()) {
+		if err != nil {
+			return err
+		}
+		switch {
+		case j.State == ledger.JobFailed && r.touched.has(j.Key):
+			r.sum.Failed++
+		case !j.Terminal():
+			reason, _, _ := strings.Cut(waitReason(j), ":")
+			r.sum.Waiting[reason]++
+			r.sum.QuotaShort = r.sum.QuotaShort || reason == scan.ReasonQuota
+		}
+	}
+	for _, t := range r.targets {
+		if t.sid == "" {
+			continue
+		}
+		var withFile int
+		for a, err := range tx.Alerts(t.sid, time.Time{}, time.Time{}) {
+			if err != nil {
+				return err
+			}
+			if a.State == ledger.AlertSkipped {
+				r.sum.Skipped[a.Reason]++
+			} else if !a.Seen.Before(r.started) {
+				withFile++
+			}
+		}
+		r.sum.ScansSaved += withFile
+		var after *ledger.Outgoing
+		for {
+			outs, err := tx.Outgoing(t.sid, after, chunk)
+			if err != nil {
+				return err
+			}
+			if len(outs) == 0 {
+				break
+			}
+			r.sum.NotesDue += len(outs)
+			after = outs[len(outs)-1]
+		}
+	}
+	r.sum.ScansSaved = max(0, r.sum.ScansSaved-r.sum.ScansSpent)
+	for _, err := range tx.Quarantine() {
+		if err != nil {
+			return err
+		}
+		r.sum.Quarantined++
+	}
+	return nil
+}
+
+// waitReason says in a few words what an unfinished job waits for.
+func waitReason(j *ledger.Job) string {
+	switch {
+	case j.Reason != "":
+		return j.Reason
+	case j.State == ledger.JobAnalysing:
+		return scan.ReasonRunning
+	case j.State == ledger.JobSubmitting:
+		return "submit in doubt"
+	}
+	return "not asked yet"
+}
