@@ -34,7 +34,6 @@ type Config struct {
 	Store  Store  `yaml:"store"`
 	HTTP   HTTP   `yaml:"http"`
 	Sync   Sync   `yaml:"sync"`
-	Fetch  Fetch  `yaml:"fetch"`
 	Output Output `yaml:"output"`
 	Notes  Notes  `yaml:"notes"`
 }
@@ -81,15 +80,9 @@ type Sync struct {
 	Overlap      time.Duration `yaml:"overlap"`                   // read again at each pass; 0 = what the product needs
 	Wait         time.Duration `yaml:"wait"`                      // how long it waits for running analyses
 	Workers      int           `yaml:"workers" min:"1" max:"256"` // files and notes worked on at a time
+	Lease        time.Duration `yaml:"lease" min:"1"`             // without progress for so long, another process takes over
 	Interval     time.Duration `yaml:"interval"`                  // between passes of a long-running sync; 0 = one pass
 	StatusFilter []string      `yaml:"status_filter"`             // alert statuses to handle; empty = the open ones
-}
-
-// Fetch says how files are got from a product.
-type Fetch struct {
-	// Endpoint allows ways that run on the endpoint (live response), which an
-	// unattended sync otherwise leaves alone.
-	Endpoint bool `yaml:"endpoint"`
 }
 
 // Output is how results are shown when the command line does not say.
@@ -109,7 +102,7 @@ func defaults() *Config {
 	return &Config{
 		Scan:   Scan{Reserve: 20},
 		HTTP:   HTTP{Timeout: 30 * time.Second, RetryBase: 500 * time.Millisecond},
-		Sync:   Sync{LookBack: 72 * time.Hour, Wait: 2 * time.Minute, Workers: 8},
+		Sync:   Sync{LookBack: 72 * time.Hour, Wait: 2 * time.Minute, Workers: 8, Lease: 2 * time.Minute},
 		Output: Output{Format: "table", Color: "auto"},
 		Notes:  Notes{Enabled: true},
 	}

@@ -7,7 +7,7 @@ func Example() string { return example }
 const example = `# edrc.yaml: one entry under sources for each product.
 #
 # A secret is a reference, followed when it is needed:
-#   {keyring: NAME}     the keyring of the operating system (edrc auth login stores it)
+#   {keyring: NAME}     the keyring of the operating system (edrc auth login NAME stores it)
 #   {env: VARIABLE}     an environment variable
 #   {file: PATH}        a file that only you can read (chmod 600)
 #   {command: [op, read, "op://soc/falcon/secret"]}   what a command prints; a text is run by the shell
@@ -22,13 +22,8 @@ sources:
     url: https://acme.sentinelone.net
     token: {keyring: s1-prod}
     # tenant: ACME               # a label for people
-
-  # falcon: {kind: crowdstrike, cloud: us-1, client_id: ID, client_secret: {env: FALCON_SECRET}}
-  # mde: {kind: defender, tenant_id: ID, client_id: ID, client_secret: {file: mde.secret}}
-  # cbc: {kind: carbonblack, url: https://defense.conferdeploy.net, org_key: KEY, api_id: ID, api_secret: {keyring: cbc}}
-  # cortex: {kind: cortex, url: https://api-acme.xdr.eu.paloaltonetworks.com, key_id: "7", key: {keyring: cortex}, key_type: advanced}
-  # aws: {kind: guardduty, regions: [us-east-1], accounts: [{id: "111122223333", role_arn: ARN, external_id: ID}]}
-  # wiz: {kind: wiz, url: https://api.us1.app.wiz.io/graphql, auth_url: https://auth.app.wiz.io/oauth/token, client_id: ID, client_secret: {keyring: wiz}}
+    # surface: unified           # the alerts of the Singularity Operations Center, instead of threats
+    # sites: ["1000000000000000001"] # only these; also accounts, groups
 
 # Who judges the files, and what it may spend.
 scan:
@@ -55,12 +50,11 @@ scan:
 #   look_back: 72h               # how far the first sync of a source reads back
 #   wait: 2m                     # how long it waits for running analyses
 #   workers: 8
+#   lease: 2m                    # without progress for so long, another process takes over
 #   interval: 5m                 # left out: one pass, for cron
 #   overlap: 10m                 # left out: what each product needs
 #   status_filter: [new, in_progress]   # left out: open alerts
 
-# fetch:
-#   endpoint: false              # may sync get files through live response?
 # output: {format: table, color: auto}
 # notes: {enabled: true}         # false: judge, but write no notes
 `

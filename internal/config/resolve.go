@@ -152,3 +152,19 @@ func quotePath(path string) string {
 	}
 	return path
 }
+
+// StoreSecret puts a secret where {keyring: name} finds it.
+func StoreSecret(name, secret string) error {
+	done := make(chan error, 1) // buffered: an answer that comes too late is dropped
+	go func() { done <- keyring.Set(KeyringService, name, secret) }()
+	const instead = "without a keyring use {env: VARIABLE} or {file: PATH} in the configuration"
+	select {
+	case err := <-done:
+		if err != nil {
+			return fault.New(fault.Unavailable, "the keyring cannot be used: %s", printable(err.Error())).WithHint(instead)
+		}
+		return nil
+	case <-time.After(keyringTimeout):
+		return fault.New(fault.Unavailable, "the keyring did not answer within %v: it may be locked", keyringTimeout).WithHint(instead)
+	}
+}

@@ -80,6 +80,8 @@ type Job struct {
 	Changed time.Time `json:"changed"`
 	// From says where the verdict came from, once judged.
 	From Origin `json:"from,omitempty"`
+	// Behind: it has to let files with stronger hashes go first, whatever its priority.
+	Behind bool `json:"behind,omitempty"`
 	// MaxAge, when positive, asks for a verdict no older than that.
 	MaxAge time.Duration `json:"max_age,omitempty"`
 }
@@ -100,7 +102,17 @@ func (j *Job) Move(to JobState, reason string, next time.Time) error {
 		return fmt.Errorf("file %s: %q cannot become %q", j.Key.Hash, j.State, to)
 	}
 	j.State, j.Reason, j.NextTry = to, reason, next
+	j.Behind = false
 	return nil
+}
+
+// Urgency orders due jobs, highest first: by priority, and those that must let
+// others go first after all of these.
+func (j *Job) Urgency() int {
+	if j.Behind {
+		return 0
+	}
+	return 1 + int(j.Priority)
 }
 
 // Terminal reports whether nothing more will happen to the job by itself.

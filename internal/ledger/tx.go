@@ -28,7 +28,7 @@ type Tx interface {
 	// PutJob stores the job and keeps its place in the queue.
 	PutJob(*Job) error
 	// DueJobs gives at most n jobs that are not terminal, are due at now and that
-	// nobody holds, highest priority first, then lowest rank, then oldest.
+	// nobody holds, by Urgency, highest first, then lowest rank, then oldest.
 	DueJobs(engine string, now time.Time, n int) ([]*Job, error)
 	// NextDue gives when the next job that is not due at now becomes so; zero when none is.
 	NextDue(engine string, now time.Time) (time.Time, error)

@@ -53,11 +53,13 @@ func (s *Scanner) reserve(ctx context.Context, job *ledger.Job) (bool, error) {
 		}
 		if reason != "" {
 			j.Claim = j.Claim.Release()
-			if j.State == ledger.JobSubmitting {
-				j.Reason, j.NextTry = reason, until
-				return nil
+			to := ledger.JobWaiting
+			if j.State == ledger.JobSubmitting { // still in doubt
+				to = ledger.JobSubmitting
 			}
-			return j.Move(ledger.JobWaiting, reason, until)
+			err := j.Move(to, reason, until)
+			j.Behind = reason == ReasonOrder
+			return err
 		}
 		granted = true
 		if j.Reserved == "" {

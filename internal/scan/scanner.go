@@ -215,7 +215,7 @@ func merge(a, b alert.Hashes) alert.Hashes {
 	return a
 }
 
-// Claim takes at most n due jobs, all of the highest priority there is, so that
+// Claim takes at most n due jobs, all of the highest urgency there is, so that
 // what is left of a quota goes to the worst alerts first.
 func (s *Scanner) Claim(ctx context.Context, n int) ([]*ledger.Job, error) {
 	var taken []*ledger.Job
@@ -236,7 +236,7 @@ func (s *Scanner) Claim(ctx context.Context, n int) ([]*ledger.Job, error) {
 			return err
 		}
 		for _, j := range jobs {
-			if j.Priority != jobs[0].Priority {
+			if j.Urgency() != jobs[0].Urgency() {
 				break
 			}
 			j.Claim = j.Claim.Take(s.holder, now.Add(s.policy.ClaimFor))

@@ -252,8 +252,7 @@ func (s *Scanner) submitFailed(ctx context.Context, job *ledger.Job, cause error
 		return s.settle(ctx, job, func(j *ledger.Job) error {
 			return j.Move(ledger.JobWaiting, ReasonQuota, s.now().Add(quotaPause))
 		})
-	case fault.Is(cause, fault.InDoubt), fault.Is(cause, fault.Interrupted), fault.Is(cause, fault.Other),
-		fault.Is(cause, fault.Unavailable):
+	case fault.Is(cause, fault.InDoubt), fault.Is(cause, fault.Other):
 		return cause // stays submitting: looked up again before it is sent again
 	}
 	err := s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {

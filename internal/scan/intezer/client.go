@@ -121,6 +121,9 @@ func (c *Client) stack(o Options, cfg httpx.Config) httpx.Config {
 	if cfg.Now == nil {
 		cfg.Now = c.now
 	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = 16 << 20 // a report with every call of a sandbox run is a few MiB
+	}
 	if cfg.RateKey == "" {
 		// The reference is enough to tell credentials apart; the value of a literal is
 		// at hand, and one that must be fetched first is not asked for here.

@@ -53,6 +53,16 @@ func TestPollStates(t *testing.T) {
 	}
 }
 
+func TestPollMarksAVerdictWithoutASHA256AsWeak(t *testing.T) {
+	s := newServer(t).on(pollRoute, reply200(`{"status":"succeeded","result":{"verdict":"trusted"}}`), reply200(finished), answer(202, ``))
+	c := s.client()
+	for _, weak := range []bool{true, false, false} {
+		if got, err := c.Poll(t.Context(), testID); err != nil || got.Verdict.Weak != weak {
+			t.Errorf("%+v, %v; want %t", got.Verdict, err, weak)
+		}
+	}
+}
+
 func TestPollTellsWhyAnAnalysisFailed(t *testing.T) {
 	s := newServer(t).on(pollRoute, reply200(`{"status":"failed","error":"no\u001b[31m luck\nat all"}`))
 	got, err := s.client().Poll(t.Context(), testID)

@@ -1,0 +1,279 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"edrc/internal/alert"
+	"edrc/internal/fault"
+	"edrc/internal/ledger"
+	"edrc/internal/report"
+	"edrc/internal/term"
+	"edrc/internal/triage"
+)
+
+// listDefault is how many alerts a list shows when nobody says.
+const listDefault = 50
+
+func newAlerts(a *app) *cobra.Command {
+	c := group("alerts", "List and read alerts", newAlertsList(a), newAlertsGet(a))
+	c.Aliases = []string{"alert"}
+	return c
+}
+
+// alertFilters are the flags that narrow a list of alerts.
+type alertFilters struct {
+	sources              []string
+	since, until         string
+	severity, host, hash string
+	statuses, verdicts   []string
+	limit                int
+	all, offline         bool
+}
+
+func newAlertsList(a *app) *cobra.Command {
+	var f alertFilters
+	c := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List alerts, worst first, with what is known of their files",
+		Example: "  edrc alerts list --since 24h\n  edrc alerts list --severity high+ --verdict malicious -o wide\n  edrc alerts list --all -o ndjson | jq .ref",
+		Args:    exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runAlertsList(cmd, a, f) },
+	}
+	fl := c.Flags()
+	fl.StringSliceVar(&f.sources, "source", nil, "only these `sources`")
+	fl.StringVar(&f.since, "since", "24h", "created since: 24h, 7d, yesterday, 2026-11-01, RFC 3339 (`time`)")
+	fl.StringVar(&f.until, "until", "", "created until (`time`)")
+	fl.StringVar(&f.severity, "severity", "", "this `severity`; \"high+\" for that and above; or several with commas")
+	fl.StringSliceVar(&f.statuses, "status", nil, "these `statuses`: new, in_progress, resolved")
+	fl.StringVar(&f.host, "host", "", "on this `host`; \"FIN-*\" for a prefix")
+	fl.StringVar(&f.hash, "hash", "", "naming this file `hash`")
+	fl.StringSliceVar(&f.verdicts, "verdict", nil, "whose remembered verdict is one of these `classes`")
+	fl.IntVar(&f.limit, "limit", listDefault, "show the `N` worst (or newest with --sort time)")
+	fl.BoolVar(&f.all, "all", false, "show all that match")
+	fl.BoolVar(&f.offline, "offline", false, "ask no product: show what sync has seen")
+	return c
+}
+
+func runAlertsList(cmd *cobra.Command, a *app, f alertFilters) error {
+	svc, err := a.service(cmd.Flags(), serviceOptions{})
+	if err != nil {
+		return err
+	}
+	out, err := a.options(report.Names(alertColumns()))
+	if err != nil {
+		return err
+	}
+	o, err := f.options(a.Now())
+	if err != nil {
+		return err
+	}
+	o.ByTime = strings.TrimPrefix(out.Sort, "-") == "time"
+	list, err := svc.List(cmd.Context(), o)
+	if err != nil {
+		return err
+	}
+	errs := sourceErrors(list.Errors)
+	for _, b := range list.Bad {
+		errs = append(errs, fault.At(b.Err, b.Source, "list alerts"))
+	}
+	rows := report.List[triage.Row]{Schema: "edrc.alerts/v1", Columns: alertColumns(), Items: list.Rows, Errors: errs,
+		Empty: "no alerts match; the window is --since " + f.since}
+	if err := printAlerts(cmd.Context(), a, out, rows); err != nil {
+		return err
+	}
+	if !out.Machine() && len(list.Rows) > 0 {
+		a.IO.ErrStyle()
+		fmt.Fprintln(a.IO.Err, listFooter(list))
+	}
+	return failed(errs, list.Sources > len(list.Errors))
+}
+
+// printAlerts prints rows; json has the alert's own shape, not the table's.
+func printAlerts(ctx context.Context, a *app, out report.Options, l report.List[triage.Row]) error {
+	if !out.Structured() {
+		return report.Print(ctx, a.IO, out, l)
+	}
+	items := make([]alertJSON, len(l.Items))
+	for i, r := range l.Items {
+		items[i] = newAlertJSON(r)
+	}
+	return report.Print(ctx, a.IO, out, report.List[alertJSON]{Schema: l.Schema, Items: items, Errors: l.Errors})
+}
+
+func (f alertFilters) options(now time.Time) (triage.ListOptions, error) {
+	o := triage.ListOptions{Sources: f.sources, Limit: f.limit, Offline: f.offline}
+	if f.all {
+		o.Limit = 0
+	} else if f.limit < 1 {
+		return o, fault.Usagef("--limit: %d is not a number of alerts", f.limit).WithHint("use --all for no limit")
+	}
+	var err error
+	if o.Query.Since, err = parseTime("--since", f.since, now); err != nil {
+		return o, err
+	}
+	if o.Query.Until, err = parseTime("--until", f.until, now); err != nil {
+		return o, err
+	}
+	if !o.Query.Until.IsZero() && o.Query.Until.Before(o.Query.Since) {
+		return o, fault.Usagef("--until is before --since")
+	}
+	if o.Query.Severities, err = parseSeverities(f.severity); err != nil {
+		return o, err
+	}
+	if o.Query.Statuses, err = parseStatuses(f.statuses); err != nil {
+		return o, err
+	}
+	if o.Verdicts, err = parseClasses("--verdict", f.verdicts); err != nil {
+		return o, err
+	}
+	if f.hash != "" {
+		if o.Query.Hash, err = alert.ParseHash(f.hash); err != nil {
+			return o, fault.Usagef("--hash: %v", err)
+		}
+	}
+	o.Query.Host = f.host
+	return o, nil
+}
+
+func listFooter(l *triage.Listing) string {
+	text := count(len(l.Rows), "alert")
+	if l.Total > len(l.Rows) {
+		text = fmt.Sprintf("%d of %d alerts (--limit, --all)", len(l.Rows), l.Total)
+	}
+	known := 0
+	for _, r := range l.Rows {
+		if r.Verdict != nil {
+			known++
+		}
+	}
+	return fmt.Sprintf("%s from %s, %s, %s remembered", text, count(l.Sources, "source"), count(l.Files, "file"), count(known, "verdict"))
+}
+
+// alertColumns are the columns of an alert list.
+func alertColumns() []report.Column[triage.Row] {
+	type row = triage.Row
+	return []report.Column[row]{
+		{Name: "ref", Value: func(v report.View, r row) string {
+			if v.TTY {
+				return r.Alert.Ref.Short()
+			}
+			return r.Alert.Ref.String()
+		}},
+		{Name: "severity", Value: func(_ report.View, r row) string { return r.Alert.Severity.String() },
+			Sort: func(a, b row) int { return int(b.Alert.Severity) - int(a.Alert.Severity) }, Style: styleSeverity},
+		{Name: "time", Wide: true, Value: func(_ report.View, r row) string { return stamp(r.Alert.Created) },
+			Sort: func(a, b row) int { return b.Alert.Created.Compare(a.Alert.Created) }},
+		{Name: "age", Value: func(v report.View, r row) string { return when(v, r.Alert.Created) },
+			Sort: func(a, b row) int { return b.Alert.Created.Compare(a.Alert.Created) }},
+		{Name: "status", Wide: true, Value: func(_ report.View, r row) string { return string(r.Alert.Status) }},
+		{Name: "host", Value: func(_ report.View, r row) string { return r.Alert.Host.Name }, Shrink: 2, Min: 8},
+		{Name: "user", Wide: true, Value: func(_ report.View, r row) string { return r.Alert.User }, Shrink: 4, Min: 8},
+		{Name: "what", Value: func(_ report.View, r row) string { return r.Alert.Title }, Shrink: 3, Min: 12},
+		{Name: "file", Value: func(_ report.View, r row) string { return fileName(r.Alert) }, Shrink: 2, Min: 10},
+		{Name: "sha256", Wide: true, Value: func(_ report.View, r row) string { return string(firstHash(r.Alert)) }, Shrink: 5, Min: 12},
+		{Name: "verdict", Value: func(_ report.View, r row) string { return verdictCell(r) }, Shrink: 1, Min: 10, Flex: true,
+			Sort: func(a, b row) int { return classRank(a) - classRank(b) }, Style: styleVerdict},
+		{Name: "also", Wide: true, Value: func(v report.View, r row) string {
+			var refs []string
+			for _, ref := range r.Also {
+				if v.TTY {
+					refs = append(refs, ref.Short())
+				} else {
+					refs = append(refs, ref.String())
+				}
+			}
+			return strings.Join(refs, " ")
+		}, Shrink: 6},
+		{Name: "done", Wide: true, Value: func(_ report.View, r row) string { return doneCell(r.Record) }, Shrink: 6},
+		{Name: "url", Wide: true, Value: func(_ report.View, r row) string { return r.Alert.URL }, Shrink: 7, Min: 10},
+	}
+}
+
+func classRank(r triage.Row) int {
+	if r.Verdict == nil {
+		return len(alert.Classes())
+	}
+	return slices.Index(alert.Classes(), r.Verdict.Class)
+}
+
+func fileName(a alert.Alert) string {
+	if len(a.Files) == 0 {
+		return ""
+	}
+	name := a.Files[0].Name
+	if name == "" {
+		name = string(a.Files[0].Best())
+	}
+	if n := len(a.Files) - 1; n > 0 {
+		name += fmt.Sprintf(" +%d", n)
+	}
+	return name
+}
+
+func firstHash(a alert.Alert) alert.Hash {
+	for _, f := range a.Files {
+		if h := f.Best(); h != "" {
+			return h
+		}
+	}
+	return ""
+}
+
+func verdictCell(r triage.Row) string {
+	if r.Verdict == nil {
+		return r.Scan
+	}
+	text := strings.ReplaceAll(string(r.Verdict.Class), "_", " ")
+	if r.Verdict.Family != "" {
+		text += " " + r.Verdict.Family
+	}
+	return text
+}
+
+func doneCell(rec *ledger.Alert) string {
+	switch {
+	case rec == nil:
+		return ""
+	case rec.Noted != "":
+		return "noted " + string(rec.Noted)
+	case rec.Reason != "":
+		return string(rec.State) + ": " + rec.Reason
+	}
+	return string(rec.State)
+}
+
+func styleSeverity(s term.Style, r triage.Row, text string) string {
+	switch r.Alert.Severity {
+	case alert.Critical:
+		return s.Bold(s.Red(text))
+	case alert.High:
+		return s.Red(text)
+	case alert.Medium:
+		return s.Yellow(text)
+	}
+	return text
+}
+
+func styleVerdict(s term.Style, r triage.Row, text string) string {
+	if r.Verdict == nil {
+		return s.Faint(text)
+	}
+	return styleClass(s, r.Verdict.Class, text)
+}
+
+func styleClass(s term.Style, c alert.Class, text string) string {
+	switch c {
+	case alert.Malicious:
+		return s.Red(text)
+	case alert.Suspicious:
+		return s.Yellow(text)
+	case alert.Trusted, alert.NoThreats:
+		return s.Green(text)
+	}
+	return text
+}

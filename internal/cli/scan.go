@@ -1,0 +1,338 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"edrc/internal/alert"
+	"edrc/internal/fault"
+	"edrc/internal/report"
+	"edrc/internal/term"
+	"edrc/internal/triage"
+)
+
+// scanFlags are shared by the scan commands.
+type scanFlags struct {
+	note, noWait, refresh, dryRun bool
+	failOn                        []string
+	maxAge, waitTimeout           string
+}
+
+func newScan(a *app) *cobra.Command {
+	return group("scan", "Is this file bad? What is remembered first, a paid scan last",
+		newScanHash(a), newScanAlert(a, "alert", "Scan the files of alerts"),
+		newScanAlert(a, "incident", "Scan the files of incidents"))
+}
+
+func (f *scanFlags) register(c *cobra.Command, note bool) {
+	fl := c.Flags()
+	if note {
+		fl.BoolVar(&f.note, "note", false, "post the verdict note on the alert")
+	}
+	fl.StringSliceVar(&f.failOn, "fail-on", nil, "exit 10 when a verdict is one of these `classes`")
+	fl.BoolVar(&f.noWait, "no-wait", false, "do not wait for a running analysis; sync or the same command carries on")
+	fl.BoolVar(&f.refresh, "refresh", false, "believe nothing that is remembered; this may spend a scan")
+	fl.StringVar(&f.maxAge, "max-age", "", "believe verdicts up to this `age` only: 12h, 7d")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "say what it would cost, spend nothing")
+	fl.StringVar(&f.waitTimeout, "wait-timeout", "10m", "wait at most this `long` for an analysis")
+}
+
+func newScanHash(a *app) *cobra.Command {
+	var f scanFlags
+	c := &cobra.Command{
+		Use: "hash HASH…|-", Short: "Scan files by hash (MD5, SHA-1 or SHA-256); - reads them from stdin",
+		Example: "  edrc scan hash 3f0c9a…\n  cut -d, -f2 hashes.csv | edrc scan hash - --fail-on malicious",
+		Args:    atLeast(1, "a hash, or - for stdin"), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			words, err := readWords(a.IO.In, args)
+			if err != nil {
+				return err
+			}
+			var files []triage.Judged
+			for _, w := range words {
+				h, err := alert.ParseHash(w)
+				if err != nil {
+					return fault.Usagef("%v", err)
+				}
+				if h.Refused() {
+					return fault.Usagef("%s names no file: it is the hash of nothing, or all zeros", h)
+				}
+				files = append(files, triage.Judged{File: alert.File{Hashes: alert.NewHashes(string(h))}})
+			}
+			return runScan(cmd, a, f, func(context.Context, *triage.Service) ([]triage.Judged, []alert.Ref, []error, error) {
+				return files, nil, nil, nil
+			})
+		},
+	}
+	f.register(c, false)
+	return c
+}
+
+func newScanAlert(a *app, use, short string) *cobra.Command {
+	var f scanFlags
+	c := &cobra.Command{
+		Use: use + " REF…|-", Short: short + "; - reads refs from stdin",
+		Example: fmt.Sprintf("  edrc scan %s s1-prod:1698432198765432101 --note", use),
+		Args:    atLeast(1, "the REF of an alert, or - for stdin"), ValidArgsFunction: a.completeRefs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			words, err := readWords(a.IO.In, args)
+			if err != nil {
+				return err
+			}
+			return runScan(cmd, a, f, func(ctx context.Context, svc *triage.Service) ([]triage.Judged, []alert.Ref, []error, error) {
+				var refs []alert.Ref
+				for _, w := range words {
+					ref, err := svc.Expand(ctx, w)
+					if err != nil {
+						return nil, nil, nil, err
+					}
+					// Where the product has no grouping of its own, an alert is its own incident.
+					ref.Incident = false
+					refs = append(refs, ref)
+				}
+				files, errs := svc.AlertFiles(ctx, refs)
+				return files, refs, sourceErrors(errs), nil
+			})
+		},
+	}
+	f.register(c, true)
+	return c
+}
+
+// readWords gives the arguments, or the first words of stdin's lines for "-".
+func readWords(in io.Reader, args []string) ([]string, error) {
+	if !slices.Contains(args, "-") {
+		return args, nil
+	}
+	if len(args) > 1 {
+		return nil, fault.Usagef("- stands alone: the rest is read from stdin")
+	}
+	var out []string
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if f := strings.Fields(lines.Text()); len(f) > 0 && !strings.HasPrefix(f[0], "#") {
+			out = append(out, f[0])
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fault.Usagef("stdin: %v", err)
+	}
+	if len(out) == 0 {
+		return nil, fault.Usagef("stdin is empty")
+	}
+	return out, nil
+}
+
+type scanInput func(context.Context, *triage.Service) (files []triage.Judged, refs []alert.Ref, errs []error, err error)
+
+func runScan(cmd *cobra.Command, a *app, f scanFlags, input scanInput) error {
+	ctx := cmd.Context()
+	failOn, err := parseClasses("--fail-on", f.failOn)
+	if err != nil {
+		return err
+	}
+	o, err := f.options(cmd.CommandPath())
+	if err != nil {
+		return err
+	}
+	svc, err := a.service(cmd.Flags(), serviceOptions{dryRun: f.dryRun})
+	if err != nil {
+		return err
+	}
+	out, err := a.options(report.Names(scanColumns()))
+	if err != nil {
+		return err
+	}
+	files, refs, errs, err := input(ctx, svc)
+	if err != nil {
+		return err
+	}
+	progress := a.IO.NewProgress()
+	task := progress.Task("scan", "files")
+	task.Total(len(files))
+	scanCtx, stop := a.interruptible(ctx)
+	files, err = svc.Scan(scanCtx, files, o)
+	interrupted := scanCtx.Err() != nil
+	stop()
+	progress.Done()
+	if err != nil && len(files) == 0 {
+		return err
+	}
+	for _, j := range files {
+		if j.Err != nil && !fault.Is(j.Err, fault.Interrupted) {
+			errs = append(errs, j.Err)
+		}
+	}
+	if err := printScans(cmd.Context(), a, out, files, errs); err != nil {
+		return err
+	}
+	if f.note && !f.dryRun {
+		errs = append(errs, postNotes(cmd.Context(), a, svc, out, refs, files)...)
+	}
+	if !out.Machine() {
+		scanFooter(cmd.Context(), a, svc, files, f.dryRun)
+	}
+	if interrupted {
+		return exitError(fault.ExitInterrupted)
+	}
+	return scanExit(files, errs, failOn)
+}
+
+func (f scanFlags) options(by string) (triage.ScanOptions, error) {
+	o := triage.ScanOptions{Refresh: f.refresh, By: by}
+	var err error
+	if f.maxAge != "" {
+		if o.MaxAge, err = parseDuration("--max-age", f.maxAge); err != nil {
+			return o, err
+		}
+	}
+	if o.Wait, err = parseDuration("--wait-timeout", f.waitTimeout); err != nil {
+		return o, err
+	}
+	if f.noWait {
+		o.Wait = 0
+	}
+	return o, nil
+}
+
+// parseDuration reads 30s, 10m, 12h, 7d.
+func parseDuration(flag, text string) (time.Duration, error) {
+	now := time.Unix(0, 0)
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return d, nil
+	}
+	if t, err := report.ParseTime(text, now); err == nil && !t.After(now) {
+		return now.Sub(t), nil
+	}
+	return 0, fault.Usagef("%s: %q is not a duration (30s, 10m, 12h, 7d)", flag, text)
+}
+
+// scanExit: a threat that was asked for, then partial failure.
+func scanExit(files []triage.Judged, errs []error, failOn []alert.Class) error {
+	judged := 0
+	for _, j := range files {
+		if j.Verdict == nil {
+			continue
+		}
+		judged++
+		if slices.Contains(failOn, j.Verdict.Class) {
+			return exitError(fault.ExitThreat)
+		}
+	}
+	for _, j := range files {
+		if strings.HasPrefix(j.Pending, "quota") {
+			errs = append(errs, fault.New(fault.Quota, "%s", j.Pending))
+			break
+		}
+	}
+	return failed(errs, judged > 0)
+}
+
+func printScans(ctx context.Context, a *app, out report.Options, files []triage.Judged, errs []error) error {
+	if !out.Structured() {
+		return report.Print(ctx, a.IO, out, report.List[triage.Judged]{Schema: "edrc.scans/v1", Columns: scanColumns(), Items: files, Errors: errs, Empty: "no file to scan"})
+	}
+	items := make([]scanJSON, len(files))
+	for i, j := range files {
+		items[i] = newScanJSON(j)
+	}
+	return report.Print(ctx, a.IO, out, report.List[scanJSON]{Schema: "edrc.scans/v1", Items: items, Errors: errs})
+}
+
+func scanColumns() []report.Column[triage.Judged] {
+	type row = triage.Judged
+	verdict := func(r row) alert.Verdict {
+		if r.Verdict == nil {
+			return alert.Verdict{}
+		}
+		return *r.Verdict
+	}
+	return []report.Column[row]{
+		{Name: "file", Value: func(v report.View, r row) string {
+			if r.File.Name != "" {
+				return r.File.Name
+			}
+			if h := string(r.File.Best()); !v.TTY || len(h) <= 16 {
+				return h
+			}
+			return string(r.File.Best())[:12] + "…"
+		}, Shrink: 2, Min: 12},
+		{Name: "hash", Wide: true, Value: func(_ report.View, r row) string { return string(r.File.Best()) }, Shrink: 5, Min: 12},
+		{Name: "ref", Wide: true, Value: func(_ report.View, r row) string {
+			if r.Ref.ID == "" {
+				return ""
+			}
+			return r.Ref.String()
+		}, Shrink: 5},
+		{Name: "verdict", Value: func(_ report.View, r row) string {
+			if r.Verdict == nil {
+				return "none: " + r.Pending
+			}
+			return className(r.Verdict.Class)
+		}, Flex: true, Min: 10, Style: func(s term.Style, r row, text string) string {
+			return styleClass(s, verdict(r).Class, text)
+		}},
+		{Name: "detail", Value: func(_ report.View, r row) string { return strings.ReplaceAll(verdict(r).SubVerdict, "_", " ") }, Shrink: 4, Min: 8},
+		{Name: "family", Value: func(_ report.View, r row) string { return verdict(r).Family }, Shrink: 1, Min: 8},
+		{Name: "from", Value: func(v report.View, r row) string {
+			if r.Verdict == nil {
+				return ""
+			}
+			return fmt.Sprintf("%s, %s", r.From, report.Age(r.Age))
+		}, Shrink: 3, Min: 8},
+		{Name: "cost", Right: true, Value: func(_ report.View, r row) string { return fmt.Sprint(r.Cost) }},
+		{Name: "link", Wide: true, Value: func(_ report.View, r row) string { return verdict(r).URL }, Shrink: 6, Min: 12},
+	}
+}
+
+// postNotes posts the verdict on each alert that has one, and says so.
+func postNotes(ctx context.Context, a *app, svc *triage.Service, out report.Options, refs []alert.Ref, files []triage.Judged) []error {
+	var errs []error
+	for _, ref := range refs {
+		if !slices.ContainsFunc(files, func(j triage.Judged) bool { return j.Ref == ref && j.Verdict != nil }) {
+			continue
+		}
+		for _, r := range svc.PostVerdicts(ctx, []alert.Ref{ref}) {
+			switch {
+			case r.Err != nil:
+				errs = append(errs, r.Err)
+				report.Error(a.IO, out.Format, r.Err)
+			case out.Machine():
+			case r.Already:
+				a.say("note is there already on %s", ref)
+			default:
+				a.say("note posted to %s", ref)
+			}
+		}
+	}
+	return errs
+}
+
+// scanFooter says what it cost and what is left.
+func scanFooter(ctx context.Context, a *app, svc *triage.Service, files []triage.Judged, dryRun bool) {
+	spent := 0
+	for _, j := range files {
+		spent += j.Cost
+	}
+	if dryRun {
+		a.say("dry run: %s would be spent", count(svc.Scanner.Priced(), "scan"))
+		return
+	}
+	text := count(spent, "scan") + " spent"
+	if q, err := svc.Scanner.QuotaNow(ctx); err == nil && q != nil {
+		text += quotaText(q)
+	}
+	a.say("%s", text)
+	for _, j := range files {
+		if j.Verdict != nil && j.Verdict.URL != "" && len(files) == 1 {
+			a.say("%s", j.Verdict.URL)
+		}
+	}
+}

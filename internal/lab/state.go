@@ -1,0 +1,69 @@
+package lab
+
+import (
+	"maps"
+	"strconv"
+)
+
+// State is what happened to the lab so far: the ground truth of tests.
+type State struct {
+	Intezer EngineState            `json:"intezer"`
+	Sources map[string]SourceState `json:"sources"`
+}
+
+// EngineState is what the engine was asked for.
+type EngineState struct {
+	// Scans is the number of analyses that were accepted; each costs quota.
+	Scans int `json:"scans"`
+	// Lookups is the number of GET /files/{hash} that were answered.
+	Lookups int `json:"lookups"`
+	// Requests is the number of all requests, with those that suffered a fault.
+	Requests int `json:"requests"`
+	// ScansByFile is Scans by SHA-256, under whichever hash they were asked for.
+	ScansByFile map[string]int `json:"scans_by_file"`
+}
+
+// SourceState is what a console has and was asked for.
+type SourceState struct {
+	// Alerts is the number of threats that a client can see now.
+	Alerts   int `json:"alerts"`
+	Requests int `json:"requests"`
+	// Notes are the texts by threat id, the oldest first, with those that are not shown yet. Threats without notes are absent.
+	Notes map[string][]string `json:"notes"`
+	// Isolated are the names of the hosts that are disconnected.
+	Isolated []string `json:"isolated"`
+}
+
+// State returns a copy of the counts of now.
+func (l *Lab) State() State {
+	out := State{Intezer: l.engine.state(), Sources: map[string]SourceState{}}
+	for _, c := range l.consoles {
+		out.Sources[c.name] = c.state()
+	}
+	return out
+}
+
+func (e *engine) state() EngineState {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return EngineState{Scans: e.scans, Lookups: e.lookups, Requests: e.requests, ScansByFile: maps.Clone(e.scansByFile)}
+}
+
+func (s *console) state() SourceState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := SourceState{Requests: s.requests, Notes: map[string][]string{}, Isolated: s.isolated()}
+	now := s.now()
+	for _, slot := range s.byID.order {
+		if s.threats[slot].visible <= now {
+			out.Alerts++
+		}
+	}
+	for id, notes := range s.notes {
+		key := strconv.FormatInt(id, 10)
+		for _, n := range notes {
+			out.Notes[key] = append(out.Notes[key], n.text)
+		}
+	}
+	return out
+}
