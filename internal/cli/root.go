@@ -129,3 +129,7 @@ func firstExample(cmd *cobra.Command) string {
 	}
 	return trim(cmd.Example)
 }
+
+// Tree gives the whole command tree for generating documentation; no command of
+// it can be run.
+func Tree() *cobra.Command { return newRoot(&app{}) }

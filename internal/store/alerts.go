@@ -107,6 +107,9 @@ func (t *tx) nextSource(only alert.SourceID, after *alert.SourceID) (alert.Sourc
 		if err != nil {
 			_ = t.damaged(kAlerts, err)
 		}
+		if after != nil && s <= string(*after) {
+			outOfOrder(kAlerts)
+		}
 		return alert.SourceID(s), err == nil
 	}
 	return "", false

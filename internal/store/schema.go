@@ -33,7 +33,7 @@ func (sc schema) stamp(btx *bbolt.Tx) error {
 // errOld asks for a migration, errBare for the buckets.
 var (
 	errOld  = errors.New("an older schema")
-	errBare = errors.New("an empty file, or one of an older minor")
+	errBare = errors.New("an empty file")
 )
 
 // check compares the file's schema with ours.
@@ -63,10 +63,8 @@ func (sc schema) check(btx *bbolt.Tx) (found schema, err error) {
 	switch {
 	case found.major > sc.major:
 		return found, sc.newer(found)
-	case found.major < sc.major:
+	case found.major < sc.major, missing > 0 && found.minor < sc.minor:
 		return found, errOld
-	case missing > 0 && found.minor < sc.minor:
-		return found, errBare
 	case missing > 0:
 		return found, &damage{sure: true, cause: errors.New("a part of it is gone")}
 	}

@@ -97,8 +97,7 @@ func (t *tx) scan(k kind, p, from key) iter.Seq2[[]byte, []byte] {
 		var last []byte
 		for at, v := c.Seek(from); at != nil && bytes.HasPrefix(at, p); at, v = c.Next() {
 			if last != nil && bytes.Compare(last, at) >= 0 {
-				// A page that is linked twice would be visited for ever.
-				panic(&damage{sure: true, cause: fmt.Errorf("the keys of %s are out of order", k.name())})
+				outOfOrder(k)
 			}
 			last = at
 			if !yield(at, v) {
@@ -112,7 +111,13 @@ func (t *tx) scan(k kind, p, from key) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// encode and store a record.
+// outOfOrder ends a transaction over keys that do not ascend, as those of a page
+// that is linked twice: they would be visited for ever.
+func outOfOrder(k kind) {
+	panic(&damage{sure: true, cause: fmt.Errorf("the keys of %s are out of order", k.name())})
+}
+
+// putJSON encodes and stores a record.
 func putJSON(t *tx, k kind, at key, record any) error {
 	value, err := json.Marshal(record)
 	if err != nil {

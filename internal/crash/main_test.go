@@ -1,0 +1,148 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"edrc/internal/cli"
+	"edrc/internal/ledger"
+	"edrc/internal/scan"
+	"edrc/internal/term"
+)
+
+// What the parent tells a child, by environment.
+const (
+	envChild = "CRASH_CHILD" // set: this process is edrc
+	envAt    = "CRASH_AT"    // the boundary to end at, from 1
+	envHow   = "CRASH_HOW"   // kill or stop
+	envAhead = "CRASH_AHEAD" // how far the child's clock is ahead
+	envLog   = "CRASH_LOG"   // the file that boundaries are written to
+)
+
+// childLife bounds a child whose parent is gone.
+const childLife = 2 * time.Minute
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envChild) == "" {
+		os.Exit(m.Run())
+	}
+	time.AfterFunc(childLife, func() { os.Exit(99) })
+	os.Exit(child())
+}
+
+// child is edrc with its boundaries counted.
+func child() int {
+	ahead, _ := time.ParseDuration(os.Getenv(envAhead))
+	g := &gate{how: os.Getenv(envHow)}
+	g.at, _ = strconv.Atoi(os.Getenv(envAt))
+	var err error
+	if g.log, err = os.OpenFile(os.Getenv(envLog), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 98
+	}
+	return cli.Run(context.Background(), os.Args[1:], cli.Env{
+		IO: term.System(), LookupEnv: os.LookupEnv, Now: func() time.Time { return time.Now().Add(ahead) },
+		Transport: func(rt http.RoundTripper) http.RoundTripper { return &transport{gate: g, inner: rt} },
+		Store:     func(s scan.Store) scan.Store { return &store{gate: g, inner: s} },
+	})
+}
+
+// gate counts boundaries, and ends or stops the process at one of them.
+type gate struct {
+	how string
+	at  int
+	log *os.File
+	// file is held while the store's file may be open: a process that is stopped
+	// with the file locked blocks all others, as it should, and proves nothing.
+	file sync.RWMutex
+
+	mu sync.Mutex
+	n  int
+}
+
+// pass is one boundary. Everything that has been reported is in the log before it
+// returns; a process that is killed here does nothing more.
+func (g *gate) pass(what string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.n++
+	fmt.Fprintf(g.log, "%d %s\n", g.n, what)
+	if g.n != g.at {
+		return
+	}
+	switch g.how {
+	case "kill":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // the signal is on its way
+	case "stop":
+		g.file.Lock()
+		fmt.Fprintln(g.log, stopped)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		time.Sleep(10 * time.Millisecond) // the other threads are stopped a moment later
+		g.file.Unlock()
+	}
+}
+
+const stopped = "stopped"
+
+// store counts the commits.
+type store struct {
+	*gate
+	inner scan.Store
+}
+
+func (s *store) View(ctx context.Context, fn func(ledger.Tx) error) error {
+	s.file.RLock()
+	defer s.file.RUnlock()
+	return s.inner.View(ctx, fn)
+}
+
+func (s *store) Update(ctx context.Context, records int, fn func(ledger.Tx) error) error {
+	s.pass("commit")
+	err := s.update(ctx, records, fn)
+	s.pass(fmt.Sprintf("committed %t", err == nil))
+	return err
+}
+
+func (s *store) update(ctx context.Context, records int, fn func(ledger.Tx) error) error {
+	s.file.RLock()
+	defer s.file.RUnlock()
+	return s.inner.Update(ctx, records, fn)
+}
+
+// transport counts the requests that change something at a vendor.
+type transport struct {
+	*gate
+	inner http.RoundTripper
+}
+
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !changes(r) {
+		return t.inner.RoundTrip(r)
+	}
+	t.pass("send " + r.Method + " " + r.URL.Path)
+	resp, err := t.inner.RoundTrip(r)
+	status := 0
+	if err == nil {
+		status = resp.StatusCode
+	}
+	t.pass(fmt.Sprintf("sent %d %s %s", status, r.Method, r.URL.Path))
+	return resp, err
+}
+
+// changes reports whether a request may change something at the vendor that
+// anybody cares for: a token is nothing.
+func changes(r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return false
+	}
+	return !strings.HasSuffix(r.URL.Path, "/get-access-token") && !strings.HasSuffix(r.URL.Path, "/api-token-details")
+}
