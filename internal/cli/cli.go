@@ -38,6 +38,7 @@ type Env struct {
 // gives the exit code. The first Ctrl-C (or SIGTERM) asks to stop, the second
 // stops at once.
 func Main(args []string) int {
+	ignoreFileSizeSignal()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2)

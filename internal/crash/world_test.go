@@ -328,3 +328,17 @@ func (r run) count(prefix string) int {
 	}
 	return n
 }
+
+// untilSettledNow is untilSettled without letting more time pass than does.
+func (w *world) untilSettledNow(limit time.Duration) {
+	w.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(200 * time.Millisecond) {
+		r := w.sync()
+		if r.settled() && r.summary.Quarantined == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.Fatalf("not settled after %s; the last run: exit %d\n%s\n%s", limit, r.exit, r.stdout, r.stderr)
+		}
+	}
+}

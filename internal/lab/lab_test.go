@@ -60,7 +60,7 @@ func TestConfigNamesEverySourceAndItsKeys(t *testing.T) {
 	text := string(w.lab.Config())
 	for _, want := range []string{
 		"sources:\n  s1-lab: {kind: sentinelone, url: \"http://127.0.0.1:", "  s1-lab2: {", "  s1-lab3: {",
-		"note_settle: 2s, settle: 0s, rate: 1000}\n", "scan: {engine: intezer, url: \"http://", "rate: 1000, concurrency: 8}\n",
+		"note_settle: 2s, settle: 0s, rate: 1000}\n", "scan: {engine: intezer, url: \"http://", "rate: 1000, concurrency: 8, poll: 100ms}\n",
 		"api_key: \"" + w.lab.engine.apiKey + "\"", "store: {path: '/tmp/it''s here/store.db'}\n",
 	} {
 		if !strings.Contains(text, want) {

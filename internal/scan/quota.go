@@ -42,6 +42,14 @@ func (s *Scanner) reserve(ctx context.Context, job *ledger.Job) (bool, error) {
 	granted := false
 	err := s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
 		granted = false
+		// The same file may have been judged under another hash since the look-up.
+		v, err := tx.Verdict(s.Scope(), j.Key.Hash)
+		if err != nil {
+			return err
+		}
+		if s.Fresh(v, j.MaxAge) {
+			return s.finish(tx, j, v, ledger.Remembered)
+		}
 		if j.State != ledger.JobSubmitting { // a submit in doubt goes on as one
 			if err := j.Move(ledger.JobLookedUp, "", time.Time{}); err != nil {
 				return err
@@ -53,11 +61,7 @@ func (s *Scanner) reserve(ctx context.Context, job *ledger.Job) (bool, error) {
 		}
 		if reason != "" {
 			j.Claim = j.Claim.Release()
-			to := ledger.JobWaiting
-			if j.State == ledger.JobSubmitting { // still in doubt
-				to = ledger.JobSubmitting
-			}
-			err := j.Move(to, reason, until)
+			err := j.Move(parked(j), reason, until)
 			j.Behind = reason == ReasonOrder
 			return err
 		}
@@ -68,7 +72,7 @@ func (s *Scanner) reserve(ctx context.Context, job *ledger.Job) (bool, error) {
 				return err
 			}
 			q.Spent, q.Since = q.Spent+1, q.Since+1
-			j.Reserved = q.Day
+			j.Reserved, j.Submitted = q.Day, s.now()
 			if err := tx.PutQuota(q); err != nil {
 				return err
 			}
@@ -178,6 +182,9 @@ func (s *Scanner) RefreshQuota(ctx context.Context) (*ledger.Quota, error) {
 			return err
 		}
 		wasShort := !q.ClosedUntil.IsZero()
+		if !q.ClosedUntil.After(s.now()) {
+			q.ClosedUntil, q.Reason = time.Time{}, ""
+		}
 		if left, limited := q.Left(s.policy.DailyBudget); limited && left <= 0 {
 			wasShort = true
 		}

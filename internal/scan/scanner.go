@@ -3,6 +3,8 @@ package scan
 import (
 	"context"
 	"fmt"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -77,6 +79,7 @@ type Scanner struct {
 	warn   func(string)
 
 	granted atomic.Int64 // scans this process may be paying for, or has
+	taken   sync.Map     // job keys whose grant is not settled yet
 	spent   atomic.Int64 // scans this process has paid for
 	priced  atomic.Int64 // scans a dry run would have paid for
 	warned  atomic.Bool
@@ -182,6 +185,9 @@ func (s *Scanner) wanted(tx ledger.Tx, job *ledger.Job, key ledger.JobKey, w Wis
 			return nil, nil, err
 		}
 		job.Attempts, job.From, job.AnalysisID = 0, "", ""
+	}
+	if job.State == ledger.JobWaiting && w.Severity > job.Priority && strings.HasPrefix(job.Reason, ReasonQuota) {
+		job.NextTry = time.Time{} // what is left may be kept for just this
 	}
 	job.Claimed = merge(job.Claimed, w.File.Hashes)
 	job.Priority = max(job.Priority, w.Severity)

@@ -107,6 +107,9 @@ func (s *Scanner) trouble(ctx context.Context, job *ledger.Job, cause error) err
 // been accepted: then an analysis that is there now is the one we paid for.
 func (s *Scanner) lookup(ctx context.Context, job *ledger.Job, doubt bool) error {
 	found, err := s.recall(ctx, job)
+	if found {
+		s.untake(job.Key)
+	}
 	if err != nil || found {
 		return err
 	}
@@ -118,21 +121,37 @@ func (s *Scanner) lookup(ctx context.Context, job *ledger.Job, doubt bool) error
 		}
 	case fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone):
 		return s.submit(ctx, job, doubt)
+	case fault.Is(err, fault.Quota) && !doubt:
+		return s.submitFailed(context.WithoutCancel(ctx), job, err, false)
 	case err != nil:
 		return err
 	}
 	if a.State == Running { // a look-up that finds the running one joins it
-		return s.analysing(ctx, job, a.ID, 0, doubt)
+		return s.found(job, doubt, s.analysing(ctx, job, a.ID, 0, doubt))
 	}
-	if a.State != Succeeded || s.stale(a, job.MaxAge) {
+	if a.State != Succeeded || s.stale(a, job.MaxAge) && !(doubt && s.sinceSubmit(a, job)) {
 		return s.submit(ctx, job, doubt)
 	}
 	from := ledger.LookedUp
 	if doubt {
 		from = ledger.Scanned
+	}
+	return s.found(job, doubt, s.judge(ctx, job, a, from))
+}
+
+// found counts a scan whose submit was in doubt, once its outcome is committed.
+func (s *Scanner) found(job *ledger.Job, doubt bool, err error) error {
+	if err == nil && doubt {
+		s.taken.Delete(job.Key)
 		s.spent.Add(1)
 	}
-	return s.judge(ctx, job, a, from)
+	return err
+}
+
+// sinceSubmit reports whether an analysis is younger than the submit that is in
+// doubt: then it is the one that was paid for, however fresh a verdict is wanted.
+func (s *Scanner) sinceSubmit(a Analysis, job *ledger.Job) bool {
+	return !job.Submitted.IsZero() && analysisAge(a) <= s.now().Sub(job.Submitted)
 }
 
 // stale compares the engine's times with each other.
@@ -170,18 +189,19 @@ func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt bool) error
 		s.priced.Add(1)
 		return s.wait(ctx, job, ReasonDryRun, s.now().Add(fileRetry))
 	}
-	if !s.allowed() {
+	if !s.take(job.Key) {
 		reason := fmt.Sprintf("%s: this run may spend %d scans", ReasonQuota, s.policy.MaxScans)
 		return s.wait(ctx, job, reason, s.now().Add(time.Minute))
 	}
-	accepted := false
+	keep := doubt // what may have been paid stays taken until the outcome is known
 	defer func() {
-		if !accepted {
-			s.granted.Add(-1)
+		if !keep {
+			s.untake(job.Key)
 		}
 	}()
 	granted, err := s.reserve(ctx, job)
 	if err != nil || !granted {
+		keep = keep && job.State != ledger.JobJudged
 		return err
 	}
 	if !job.Claim.Held(s.now()) { // stopped for longer than the claim: it may be somebody else's now
@@ -189,20 +209,37 @@ func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt bool) error
 	}
 	sub, err := s.engine.Submit(ctx, job.Key.Hash)
 	if err != nil {
-		return s.submitFailed(context.WithoutCancel(ctx), job, err)
+		keep = doubt || inDoubt(err)
+		return s.submitFailed(context.WithoutCancel(ctx), job, err, doubt)
 	}
-	accepted = sub.Outcome == Accepted
+	keep = sub.Outcome == Accepted || doubt && sub.Outcome == AlreadyRunning
+	if keep && sub.ID != "" {
+		s.taken.Delete(job.Key) // spent for good
+	}
 	return s.submitted(context.WithoutCancel(ctx), job, sub, doubt)
 }
 
-// allowed takes one of the scans that this run may spend.
-func (s *Scanner) allowed() bool {
+// take takes one of the scans that this run may spend, once for each file.
+func (s *Scanner) take(k ledger.JobKey) bool {
+	if _, already := s.taken.LoadOrStore(k, struct{}{}); already {
+		return true
+	}
 	if n := s.granted.Add(1); s.policy.MaxScans > 0 && n > int64(s.policy.MaxScans) {
-		s.granted.Add(-1)
+		s.untake(k)
 		return false
 	}
 	return true
 }
+
+// untake gives it back: nothing was spent.
+func (s *Scanner) untake(k ledger.JobKey) {
+	if _, had := s.taken.LoadAndDelete(k); had {
+		s.granted.Add(-1)
+	}
+}
+
+// inDoubt reports whether a failed submit may have been accepted.
+func inDoubt(err error) bool { return fault.Is(err, fault.InDoubt) || fault.Is(err, fault.Other) }
 
 // submitted files the engine's answer, and settles the reservation.
 func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission, doubt bool) error {
@@ -211,6 +248,9 @@ func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission
 		s.spent.Add(1)
 		return s.analysing(ctx, job, sub.ID, s.policy.PollBase, true)
 	case AlreadyRunning:
+		if sub.ID == "" && doubt { // it is the one in doubt, most likely: the look-up will tell
+			return s.wait(ctx, job, ReasonRunning, s.now().Add(min(unknownRetry, s.policy.PollMax)))
+		}
 		if sub.ID == "" {
 			return s.settle(ctx, job, func(j *ledger.Job) error {
 				return j.Move(ledger.JobWaiting, ReasonRunning, s.now().Add(min(unknownRetry, s.policy.PollMax)))
@@ -242,17 +282,20 @@ func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission
 }
 
 // submitFailed tells a refusal for quota from a request whose outcome is unknown,
-// and from one that was certainly not processed.
-func (s *Scanner) submitFailed(ctx context.Context, job *ledger.Job, cause error) error {
-	switch {
-	case fault.Is(cause, fault.Quota):
+// and from one that was certainly not processed. doubt: an earlier one may have
+// been, so this one's refusal settles nothing.
+func (s *Scanner) submitFailed(ctx context.Context, job *ledger.Job, cause error, doubt bool) error {
+	if fault.Is(cause, fault.Quota) {
 		if err := s.CloseQuota(ctx, cause.Error()); err != nil {
 			return err
 		}
-		return s.settle(ctx, job, func(j *ledger.Job) error {
-			return j.Move(ledger.JobWaiting, ReasonQuota, s.now().Add(quotaPause))
-		})
-	case fault.Is(cause, fault.InDoubt), fault.Is(cause, fault.Other):
+		until := s.now().Add(quotaPause)
+		if doubt {
+			return s.wait(ctx, job, ReasonQuota, until)
+		}
+		return s.settle(ctx, job, func(j *ledger.Job) error { return j.Move(ledger.JobWaiting, ReasonQuota, until) })
+	}
+	if doubt || inDoubt(cause) {
 		return cause // stays submitting: looked up again before it is sent again
 	}
 	err := s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
@@ -357,12 +400,21 @@ func (s *Scanner) again(ctx context.Context, job *ledger.Job, reason string) err
 	})
 }
 
-// wait parks the job.
+// wait parks the job. A submit in doubt stays one.
 func (s *Scanner) wait(ctx context.Context, job *ledger.Job, reason string, until time.Time) error {
 	return s.change(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
 		j.Claim = j.Claim.Release()
-		return j.Move(ledger.JobWaiting, reason, until)
+		return j.Move(parked(j), reason, until)
 	})
+}
+
+// parked gives the state in which a job waits: one whose submit may have been
+// accepted must not forget that.
+func parked(j *ledger.Job) ledger.JobState {
+	if j.State == ledger.JobSubmitting {
+		return ledger.JobSubmitting
+	}
+	return ledger.JobWaiting
 }
 
 // judge completes the analysis and stores the verdict.
@@ -401,7 +453,13 @@ func (s *Scanner) finish(tx ledger.Tx, j *ledger.Job, v *ledger.VerdictRecord, f
 		if err != nil {
 			return err
 		}
-		if twin == nil || twin.Terminal() || twin.Claim.Held(s.now()) {
+		if twin == nil || twin.Claim.Held(s.now()) {
+			continue
+		}
+		if twin.State == ledger.JobJudged { // its alerts share the verdict, which may be news to them
+			if err := tx.PutFanout(twin.Key, ledger.AlertKey{}); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := s.judged(tx, twin, v, ledger.Remembered); err != nil {

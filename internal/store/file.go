@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 const (
@@ -62,7 +63,7 @@ func (h *handle) begin(writable bool) (btx *bbolt.Tx, err error) {
 // bbolt, which can then panic again.
 func (h *handle) rollback(btx *bbolt.Tx) {
 	err := guard(btx.Rollback)
-	if err != nil && !errors.Is(err, bbolt.ErrTxClosed) {
+	if err != nil && !errors.Is(err, berrors.ErrTxClosed) {
 		h.stuck = true
 	}
 }
@@ -102,7 +103,7 @@ func (h *handle) failed(path string, write bool, err error) error {
 	switch {
 	case statErr == nil && !write && info.Size() == 0:
 		return errNone
-	case errors.Is(err, bbolt.ErrTimeout), environmental(err):
+	case errors.Is(err, berrors.ErrTimeout), environmental(err):
 		return err
 	case statErr != nil:
 		return statErr
@@ -134,7 +135,7 @@ func (s *Store) acquire(ctx context.Context, write bool, timeout time.Duration) 
 			}
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, errNone
-		case !errors.Is(err, bbolt.ErrTimeout):
+		case !errors.Is(err, berrors.ErrTimeout):
 			return nil, err
 		case waited >= timeout:
 			return nil, s.locked(timeout)

@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 
 	"edrc/internal/fault"
 	"edrc/internal/ledger"
@@ -65,7 +66,7 @@ func (t *tx) put(k kind, at key, value []byte) error {
 		return errReadOnly
 	}
 	err := b.Put(at, value)
-	if errors.Is(err, bbolt.ErrKeyTooLarge) {
+	if errors.Is(err, berrors.ErrKeyTooLarge) {
 		return fault.New(fault.Invalid, "an id of %d bytes is too long to be remembered", len(at))
 	}
 	return err

@@ -36,7 +36,7 @@ func known(tx ledger.Tx, src source.Source, a *alert.Alert) (bool, error) {
 }
 
 // ingest remembers an alert that was read, and starts what it needs.
-func (s *Service) ingest(tx ledger.Tx, src source.Source, a *alert.Alert, sawFile func(ledger.JobKey, bool)) (sighting, error) {
+func (s *Service) ingest(tx ledger.Tx, src source.Source, a *alert.Alert, sawFile func(ledger.JobKey)) (sighting, error) {
 	rec, err := tx.Alert(a.Handle.Source, a.ID)
 	if err != nil {
 		return unchanged, err
@@ -67,9 +67,9 @@ func (s *Service) ingest(tx ledger.Tx, src source.Source, a *alert.Alert, sawFil
 
 // judgeFiles asks for a verdict on every file of an open alert, and says on it
 // what can be said already.
-func (s *Service) judgeFiles(tx ledger.Tx, rec *ledger.Alert, sawFile func(ledger.JobKey, bool)) error {
+func (s *Service) judgeFiles(tx ledger.Tx, rec *ledger.Alert, sawFile func(ledger.JobKey)) error {
 	for _, f := range rec.Files {
-		job, remembered, err := s.Scanner.Want(tx, scan.Wish{File: f, Severity: rec.Severity})
+		job, _, err := s.Scanner.Want(tx, scan.Wish{File: f, Severity: rec.Severity})
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (s *Service) judgeFiles(tx ledger.Tx, rec *ledger.Alert, sawFile func(ledge
 			continue
 		}
 		if sawFile != nil {
-			sawFile(job.Key, remembered != nil)
+			sawFile(job.Key)
 		}
 		if err := tx.Want(job.Key, rec.Key()); err != nil {
 			return err

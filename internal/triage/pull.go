@@ -32,7 +32,8 @@ type puller struct {
 	lease *ledger.Lease
 	sum   *SourceSummary
 	stop  func() bool
-	saw   func(k ledger.JobKey, remembered bool) // every file that a new alert names
+	ids   *distinct[string]                      // of the alerts that were read
+	saw   func(ledger.JobKey) // every file that a new alert names
 	// onPage sees each page before it is taken in; nil: nobody.
 	onPage func(context.Context, []alert.Alert) error
 }
@@ -218,7 +219,10 @@ func (p *puller) commit(ctx context.Context, pg source.Page, cur *ledger.Cursor)
 	if err != nil {
 		return err
 	}
-	p.sum.add(func(s *SourceSummary) { s.Alerts += len(pg.Alerts) })
+	for i := range pg.Alerts {
+		p.ids.add(pg.Alerts[i].ID)
+	}
+	p.sum.add(func(s *SourceSummary) { s.Alerts = p.ids.len() })
 	for first := true; first || len(news) > 0; first = false {
 		part := news[:min(chunk, len(news))]
 		news = news[len(part):]

@@ -67,7 +67,7 @@ func (s *Service) reconcileOne(ctx context.Context, src source.Source, since tim
 	defer s.release(lease)
 	rec := &reconciler{seen: map[string]bool{}}
 	p := &puller{Service: s, src: src, feed: feed, sid: sid, lease: lease, sum: newSourceSummary(src.Name()),
-		stop: func() bool { return false }, onPage: rec.compare}
+		stop: func() bool { return false }, ids: newDistinct[string](), onPage: rec.compare}
 	rec.puller = p
 	if err := p.since(ctx, since); err != nil {
 		return p.sum.Alerts, rec.diffs, stale(err)

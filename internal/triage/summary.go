@@ -1,17 +1,14 @@
 package triage
 
 import (
-	"hash/maphash"
 	"sync"
 	"time"
-
-	"edrc/internal/ledger"
 )
 
 // SourceSummary is what a sync did for one source. Counts are of alerts or notes.
 type SourceSummary struct {
 	Source      string `json:"source"`
-	Alerts      int    `json:"alerts"`  // read, with those read twice
+	Alerts      int    `json:"alerts"`  // distinct ones that were read
 	New         int    `json:"new"`     // never seen before
 	Changed     int    `json:"changed"` // judged again because their facts changed
 	Skipped     int    `json:"skipped"` // of the new and changed ones
@@ -65,40 +62,4 @@ type Summary struct {
 
 	Errors []SourceError `json:"-"`
 	Took   time.Duration `json:"-"`
-}
-
-// fileSet counts distinct files in little memory: a collision of 64-bit digests
-// would only make a count one too small.
-type fileSet struct {
-	mu   sync.Mutex
-	seed maphash.Seed
-	set  map[uint64]struct{}
-}
-
-func newFileSet() fileSet {
-	return fileSet{seed: maphash.MakeSeed(), set: map[uint64]struct{}{}}
-}
-
-// add reports whether k is new.
-func (f *fileSet) add(k ledger.JobKey) bool {
-	h := maphash.Comparable(f.seed, k)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_, old := f.set[h]
-	f.set[h] = struct{}{}
-	return !old
-}
-
-func (f *fileSet) has(k ledger.JobKey) bool {
-	h := maphash.Comparable(f.seed, k)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_, ok := f.set[h]
-	return ok
-}
-
-func (f *fileSet) len() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.set)
 }

@@ -3,7 +3,6 @@ package triage
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -39,9 +38,9 @@ type syncer struct {
 	soft    time.Time // the end of MaxRuntime
 	targets []*target
 	mu      sync.Mutex
-	judged  fileSet // files whose verdict came in during this run
-	touched fileSet // every file that this run had to do with
-	trouble error   // the engine's last failure
+	judged  *distinct[ledger.JobKey] // jobs whose verdict came in during this run
+	touched *distinct[ledger.JobKey] // every job that this run had to do with
+	trouble error                    // the engine's last failure
 }
 
 // target is one source in a run.
@@ -65,7 +64,7 @@ func (s *Service) Sync(ctx context.Context, o SyncOptions) (*Summary, error) {
 	if len(picked) == 0 {
 		return nil, fault.Usagef("no source is configured").WithHint("add one to the configuration, or try `edrc demo`")
 	}
-	r := &syncer{Service: s, o: o, started: s.Now(), judged: newFileSet(), touched: newFileSet(),
+	r := &syncer{Service: s, o: o, started: s.Now(), judged: newDistinct[ledger.JobKey](), touched: newDistinct[ledger.JobKey](),
 		sum: &Summary{Waiting: map[string]int{}, Skipped: map[string]int{}, DryRun: o.DryRun}}
 	if o.MaxRuntime > 0 {
 		r.soft = r.started.Add(o.MaxRuntime)
@@ -154,7 +153,8 @@ func (r *syncer) pullOne(ctx context.Context, t *target) error {
 		return err
 	}
 	defer r.release(lease)
-	p := &puller{Service: r.Service, src: t.src, feed: feed, sid: t.sid, lease: lease, sum: t.sum, stop: r.stop, saw: r.sawFile}
+	p := &puller{Service: r.Service, src: t.src, feed: feed, sid: t.sid, lease: lease, sum: t.sum, stop: r.stop, ids: newDistinct[string](),
+		saw: r.touched.add}
 	if err := p.pull(ctx); err != nil || r.stop() {
 		return stale(err)
 	}
@@ -311,32 +311,11 @@ func (r *syncer) judge(ctx context.Context) (int, error) {
 	return len(jobs), errors.Join(fatal...)
 }
 
-// tally counts a job's outcome once.
+// tally remembers that the run had to do with a job.
 func (r *syncer) tally(j *ledger.Job) {
 	r.touched.add(j.Key)
-	if j.State != ledger.JobJudged || !r.judged.add(j.Key) {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch j.From {
-	case ledger.Scanned:
-		r.sum.Scanned++
-	case ledger.LookedUp:
-		r.sum.LookedUp++
-	default:
-		r.sum.Remembered++
-	}
-}
-
-// sawFile counts a file that an alert named; a verdict that was remembered judges
-// it on the spot.
-func (r *syncer) sawFile(k ledger.JobKey, remembered bool) {
-	r.touched.add(k)
-	if remembered && r.judged.add(k) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.sum.Remembered++
+	if j.State == ledger.JobJudged {
+		r.judged.add(j.Key)
 	}
 }
 
@@ -423,95 +402,4 @@ func (r *syncer) nextNote(tx ledger.Tx, t *target) (time.Time, error) {
 		}
 		after = outs[len(outs)-1]
 	}
-}
-
-// finish counts what is left.
-func (r *syncer) finish(ctx context.Context) error {
-	for _, s := range r.sum.Sources {
-		r.sum.Alerts += s.Alerts
-		r.sum.New += s.New
-		r.sum.Notes += s.Notes
-	}
-	if r.trouble != nil && !fault.Is(r.trouble, fault.Interrupted) {
-		r.sum.Errors = append(r.sum.Errors, SourceError{r.Scanner.Engine(), fault.At(r.trouble, r.Scanner.Engine(), "")})
-	}
-	r.sum.ScansSpent, r.sum.ScansPriced = r.Scanner.Spent(), r.Scanner.Priced()
-	err := r.Store.View(ctx, r.countLeft)
-	if q, qerr := r.Scanner.QuotaNow(ctx); qerr == nil && q.Known && q.Limit >= 0 {
-		left, _ := q.Left(0)
-		r.sum.QuotaLeft, r.sum.QuotaLimit = &left, &q.Limit
-	}
-	r.sum.Files = r.touched.len()
-	r.sum.Took = r.Now().Sub(r.started)
-	r.sum.Seconds = r.sum.Took.Seconds()
-	return err
-}
-
-func (r *syncer) countLeft(tx ledger.Tx) error {
-	clear(r.sum.Waiting)
-	clear(r.sum.Skipped)
-	r.sum.NotesDue, r.sum.Quarantined, r.sum.Failed, r.sum.QuotaShort = 0, 0, 0, false
-	for j, err := range tx.Jobs(r.Scanner.Scope()) {
-		if err != nil {
-			return err
-		}
-		switch {
-		case j.State == ledger.JobFailed && r.touched.has(j.Key):
-			r.sum.Failed++
-		case !j.Terminal():
-			reason, _, _ := strings.Cut(waitReason(j), ":")
-			r.sum.Waiting[reason]++
-			r.sum.QuotaShort = r.sum.QuotaShort || reason == scan.ReasonQuota
-		}
-	}
-	for _, t := range r.targets {
-		if t.sid == "" {
-			continue
-		}
-		var withFile int
-		for a, err := range tx.Alerts(t.sid, time.Time{}, time.Time{}) {
-			if err != nil {
-				return err
-			}
-			if a.State == ledger.AlertSkipped {
-				r.sum.Skipped[a.Reason]++
-			} else if !a.Seen.Before(r.started) {
-				withFile++
-			}
-		}
-		r.sum.ScansSaved += withFile
-		var after *ledger.Outgoing
-		for {
-			outs, err := tx.Outgoing(t.sid, after, chunk)
-			if err != nil {
-				return err
-			}
-			if len(outs) == 0 {
-				break
-			}
-			r.sum.NotesDue += len(outs)
-			after = outs[len(outs)-1]
-		}
-	}
-	r.sum.ScansSaved = max(0, r.sum.ScansSaved-r.sum.ScansSpent)
-	for _, err := range tx.Quarantine() {
-		if err != nil {
-			return err
-		}
-		r.sum.Quarantined++
-	}
-	return nil
-}
-
-// waitReason says in a few words what an unfinished job waits for.
-func waitReason(j *ledger.Job) string {
-	switch {
-	case j.Reason != "":
-		return j.Reason
-	case j.State == ledger.JobAnalysing:
-		return scan.ReasonRunning
-	case j.State == ledger.JobSubmitting:
-		return "submit in doubt"
-	}
-	return "not asked yet"
 }

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package cli
+
+// ignoreFileSizeSignal is for unix: other systems have no such signal.
+func ignoreFileSizeSignal() {}
