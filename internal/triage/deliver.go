@@ -110,6 +110,9 @@ func (d *deliverer) next(ctx context.Context, after *ledger.Outgoing) (batch []*
 			if err != nil {
 				return err
 			}
+			if d.sort(it) == toSkip {
+				continue // a batch of nothing but these would take another one's turn
+			}
 			if containers[it.rec.Note] && it.rec.Note != "" {
 				continue // the same note on the same incident: once is enough
 			}
@@ -138,14 +141,18 @@ func (d *deliverer) item(tx ledger.Tx, o *ledger.Outgoing) (*item, error) {
 	if err != nil {
 		return nil, err
 	}
-	it.text = noteText(rec, files, d.traits)
+	// A note says what its marker names, or is not sent: the verdict may be on the
+	// way to being another one.
+	if w, _ := worst(files); w != nil && verdictMarker(w.Verdict.Verdict) == o.Marker {
+		it.text = noteText(rec, files, d.traits)
+	}
 	return it, nil
 }
 
 // group carries a batch of notes with one marker as far as it goes, and gives how
 // many it moved.
 func (d *deliverer) group(ctx context.Context, batch []*item) (int, error) {
-	var send, read, settled []*item
+	var send, read, settled, outdated []*item
 	for _, it := range batch {
 		switch d.sort(it) {
 		case toSend:
@@ -154,9 +161,17 @@ func (d *deliverer) group(ctx context.Context, batch []*item) (int, error) {
 			read = append(read, it)
 		case toClose:
 			settled = append(settled, it)
+		case toEvaluate:
+			outdated = append(outdated, it)
 		}
 	}
 	moved := 0
+	if len(outdated) > 0 {
+		if err := d.again(ctx, outdated); err != nil {
+			return moved, err
+		}
+		moved += len(outdated)
+	}
 	if len(settled) > 0 {
 		if err := d.closeAll(ctx, settled); err != nil {
 			return moved, err
@@ -188,10 +203,11 @@ func (d *deliverer) group(ctx context.Context, batch []*item) (int, error) {
 type decision int
 
 const (
-	toSkip  decision = iota // somebody else is at it, or its time has not come
-	toSend                  // look, then send
-	toRead                  // in doubt: read
-	toClose                 // the effect is settled, or the alert needs no note any more
+	toSkip     decision = iota // somebody else is at it, or its time has not come
+	toSend                     // look, then send
+	toRead                     // in doubt: read
+	toClose                    // the effect is settled, or the alert needs no note any more
+	toEvaluate                 // the verdict is being refreshed, or is another one by now
 )
 
 func (d *deliverer) sort(it *item) decision {
@@ -199,10 +215,12 @@ func (d *deliverer) sort(it *item) decision {
 	switch {
 	case it.rec.ID == "", it.rec.State != ledger.AlertOpen && it.rec.State != ledger.AlertDone, it.rec.Marker != it.out.Marker:
 		return toClose
-	case e == nil:
-		return toSend
-	case e.State == ledger.EffectDone, e.State == ledger.EffectRefused:
+	case e != nil && (e.State == ledger.EffectDone || e.State == ledger.EffectRefused):
 		return toClose
+	case it.text == "":
+		return toEvaluate
+	case e == nil || e.State == "":
+		return toSend
 	case e.Claim.Held(now) && e.Claim.Holder != d.Holder:
 		return toSkip
 	case e.NextCheck.After(now):
@@ -352,7 +370,7 @@ func (d *deliverer) intend(ctx context.Context, items []*item) ([]*item, error) 
 			if e == nil {
 				e = &ledger.Effect{EffectKey: it.key(), Purpose: ledger.PurposeVerdict}
 			}
-			if it.effect != nil && e.Changed != it.effect.Changed || it.effect == nil && e.State != "" || e.Claim.Held(now) && e.Claim.Holder != d.Holder {
+			if it.effect != nil && !e.Changed.Equal(it.effect.Changed) || it.effect == nil && e.State != "" || e.Claim.Held(now) && e.Claim.Holder != d.Holder {
 				continue // another process was faster
 			}
 			if err := e.Move(ledger.EffectSending, ""); err != nil {
@@ -413,12 +431,14 @@ func (d *deliverer) outcome(ctx context.Context, items []*item, results []source
 	if err != nil {
 		return err
 	}
+	total := 0
 	d.sum.add(func(s *SourceSummary) {
 		s.Notes += posted
 		s.Refused += refused
 		s.Doubts += doubts
+		total = s.Notes
 	})
-	d.observe(Event{Source: d.src.Name(), What: "notes", Done: d.sum.Notes})
+	d.observe(Event{Source: d.src.Name(), What: "notes", Done: total})
 	if firstErr != nil {
 		return fault.At(firstErr, d.src.Name(), "add note")
 	}

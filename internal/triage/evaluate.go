@@ -57,7 +57,8 @@ func (s *Service) fileState(tx ledger.Tx, f alert.File) (fileState, error) {
 		}
 	}
 	// A verdict counts once its job is judged: one that is being refreshed does not.
-	if st.Job == nil || st.Job.State == ledger.JobJudged {
+	// When the refresh has failed, what may still be believed is.
+	if st.Job == nil || st.Job.State == ledger.JobJudged || st.Job.Terminal() && s.Scanner.Fresh(v, 0) {
 		st.Verdict = v
 	}
 	return st, nil
@@ -107,8 +108,13 @@ func (s *Service) evaluate(tx ledger.Tx, rec *ledger.Alert) error {
 	if err := rec.Move(ledger.AlertOpen, ""); err != nil {
 		return err
 	}
-	rec.Marker = ledger.Marker(ledger.PurposeVerdict, ledger.VerdictSubject(v.Engine, v.Class, v.Best()))
+	rec.Marker = verdictMarker(v)
 	return tx.PutOutgoing(&ledger.Outgoing{Alert: rec.Key(), Marker: rec.Marker, Class: v.Class})
+}
+
+// verdictMarker names the content of a note that tells v.
+func verdictMarker(v alert.Verdict) string {
+	return ledger.Marker(ledger.PurposeVerdict, ledger.VerdictSubject(v.Engine, v.Class, v.Best()))
 }
 
 func noNoteReason(rec *ledger.Alert) string {

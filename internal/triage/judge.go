@@ -158,16 +158,22 @@ func (s *Service) collect(ctx context.Context, files []Judged, keys []ledger.Job
 				continue
 			}
 			j, err := tx.Job(keys[i])
-			if err != nil || j == nil {
+			if err != nil {
 				return err
+			}
+			if j == nil {
+				continue
 			}
 			if j.State != ledger.JobJudged {
 				f.Pending = waitReason(j)
 				continue
 			}
 			v, err := tx.Verdict(keys[i].Engine, keys[i].Hash)
-			if err != nil || v == nil {
+			if err != nil {
 				return err
+			}
+			if v == nil {
+				continue
 			}
 			verdict := v.Verdict
 			f.Verdict, f.Learned, f.Age, f.From = &verdict, v.Learned, v.Age(s.Now()), ledger.Remembered

@@ -18,6 +18,7 @@ const (
 	maxNoteFiles  = 10
 	maxNoteIOCs   = 3
 	maxNoteAttack = 8
+	maxNesting    = 8 // of entities in entities; deeper ones no product resolves
 )
 
 // noteText renders the verdict note for an alert: what a colleague reads in the
@@ -31,7 +32,7 @@ func noteText(rec *ledger.Alert, files []fileState, t source.Traits) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s verdict: %s", title(v.Engine), className(v.Class))
 	if v.Family != "" {
-		fmt.Fprintf(&b, ", %s", v.Family)
+		fmt.Fprintf(&b, ", %s", vendorText(v.Family))
 	}
 	if v.Genes > 0 {
 		fmt.Fprintf(&b, " (%d shared code genes)", v.Genes)
@@ -51,7 +52,7 @@ func noteText(rec *ledger.Alert, files []fileState, t source.Traits) string {
 		b.WriteString(line)
 	}
 	if v.URL != "" {
-		fmt.Fprintf(&b, "Full report: %s\n", v.URL)
+		fmt.Fprintf(&b, "Full report: %s\n", safe.Line(v.URL))
 	}
 	return finishNote(b.String(), rec.Marker, t)
 }
@@ -86,12 +87,12 @@ func fileLine(f fileState, withClass bool) string {
 		v = f.Verdict.Verdict
 		h = v.Best()
 	}
-	line := fmt.Sprintf("%s  %s %s", safe.Line(name), h.Algo(), h)
+	line := fmt.Sprintf("%s  %s %s", vendorText(name), h.Algo(), h)
 	if size := max(v.Size, f.File.Size); size > 0 {
 		line += "  " + Bytes(size)
 	}
 	if v.FileType != "" {
-		line += " " + v.FileType
+		line += " " + vendorText(v.FileType)
 	}
 	if withClass {
 		state := "not judged"
@@ -108,7 +109,7 @@ func evidenceLine(v alert.Verdict) string {
 	if n := len(v.Attack); n > 0 {
 		ids := make([]string, 0, maxNoteAttack)
 		for _, t := range v.Attack[:min(n, maxNoteAttack)] {
-			ids = append(ids, t.ID)
+			ids = append(ids, vendorText(t.ID))
 		}
 		if n > maxNoteAttack {
 			ids = append(ids, "…")
@@ -118,7 +119,7 @@ func evidenceLine(v alert.Verdict) string {
 	if n := len(v.IOCs); n > 0 {
 		vals := make([]string, 0, maxNoteIOCs)
 		for _, i := range v.IOCs[:min(n, maxNoteIOCs)] {
-			vals = append(vals, safe.Defang(i.Value))
+			vals = append(vals, vendorText(safe.Defang(i.Value)))
 		}
 		parts = append(parts, fmt.Sprintf("IOCs: %d (%s)", n, strings.Join(vals, ", ")))
 	}
@@ -126,6 +127,14 @@ func evidenceLine(v alert.Verdict) string {
 		return ""
 	}
 	return strings.Join(parts, " · ") + "\n"
+}
+
+// vendorText makes a string that a vendor or a file's author chose fit for a line:
+// nothing in it can be clicked.
+func vendorText(s string) string {
+	return link.ReplaceAllStringFunc(safe.Line(s), func(scheme string) string {
+		return link.ReplaceAllString(strings.ToLower(scheme), "${1}xp${2}://")
+	})
 }
 
 func className(c alert.Class) string { return strings.ReplaceAll(string(c), "_", " ") }
@@ -157,12 +166,33 @@ var (
 	plainTag  = regexp.MustCompile(`<[^<>]{0,200}>`)
 	markerTag = regexp.MustCompile(`\[?edrc:([0-9a-f]{16})\]?`)
 	markerish = regexp.MustCompile(`(?i)edrc:`)
+	hiding    = regexp.MustCompile(`[&<]`)
+	invisible = regexp.MustCompile(`[\x{ad}\x{34f}\p{Cf}\p{Mn}]`)
+	link      = regexp.MustCompile(`(?i)\b(ht|f)tp(s?)://`)
 )
 
 // breakMarkers stops text that an attacker chose (a file name) from planting a
-// marker: what looks like one is spelled with a space.
+// marker: what looks like one is spelled with a space, also when it looks like one
+// only after a product has rendered it.
 func breakMarkers(s string) string {
-	return markerish.ReplaceAllString(norm.NFC.String(s), "edrc :")
+	s = markerish.ReplaceAllString(norm.NFC.String(s), "edrc :")
+	if markerish.MatchString(rendered(s)) {
+		s = hiding.ReplaceAllString(safe.ASCII(s), "$0 ")
+	}
+	return s
+}
+
+// rendered gives the text that is left of s when entities are resolved, however
+// often they are nested, tags dropped, and characters that do not show removed.
+func rendered(s string) string {
+	for range maxNesting {
+		next := plainTag.ReplaceAllString(html.UnescapeString(s), "")
+		if next == s {
+			break
+		}
+		s = next
+	}
+	return norm.NFKC.String(invisible.ReplaceAllString(s, ""))
 }
 
 // markersIn finds the markers in a note as a product gives it back: it may have

@@ -204,6 +204,32 @@ func (d *deliverer) closeAll(ctx context.Context, items []*item) error {
 	})
 }
 
+// again decides anew what alerts wait for whose note has been overtaken by their
+// verdict.
+func (d *deliverer) again(ctx context.Context, items []*item) error {
+	return d.Store.Update(ctx, len(items), func(tx ledger.Tx) error {
+		for _, it := range items {
+			if err := tx.DeleteOutgoing(it.out); err != nil {
+				return err
+			}
+			rec, err := tx.AlertAt(it.out.Alert)
+			if err != nil {
+				return err
+			}
+			if rec == nil || rec.State != ledger.AlertOpen && rec.State != ledger.AlertDone {
+				continue
+			}
+			if err := d.evaluate(tx, rec); err != nil {
+				return err
+			}
+			if err := tx.PutAlert(rec); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // gone records that the product no longer has the alert.
 func (d *deliverer) gone(ctx context.Context, it *item) error {
 	return d.Store.Update(ctx, 1, func(tx ledger.Tx) error {
