@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"edrc/internal/config"
 )
 
 // files reads every generated file below root.
@@ -29,6 +31,16 @@ func files(t *testing.T, root string) map[string][]byte {
 		}
 	}
 	return out
+}
+
+func TestTheConfigurationPageShowsTheExampleOfTheProgram(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(page, []byte("```yaml\n"+config.Example()+"```")) {
+		t.Error("docs/configuration.md does not end in what `edrc config example` prints")
+	}
 }
 
 func TestGeneratedDocsAndCompletionsAreFresh(t *testing.T) {

@@ -90,5 +90,4 @@ type Outgoing struct {
 	Alert  AlertKey    `json:"alert"`
 	Marker string      `json:"marker"`
 	Class  alert.Class `json:"class"`
-	NotAt  time.Time   `json:"not_before,omitzero"` // our clock; zero is now
 }

@@ -18,8 +18,7 @@ import (
 // docs/architecture.md, "Notes", says why each step is there.
 
 const (
-	maxAttempts = 5               // sends of one note before a person must look
-	noteClaim   = 2 * time.Minute // a send may take no longer
+	maxAttempts = 5 // sends of one note before a person must look
 	readRetry   = 10 * time.Second
 )
 
@@ -343,7 +342,7 @@ func (d *deliverer) send(ctx context.Context, items []*item) (int, error) {
 	for i, it := range items {
 		hs[i] = it.rec.Handle
 	}
-	ctx, cancel := context.WithTimeout(ctx, noteClaim)
+	ctx, cancel := context.WithTimeout(ctx, d.claimFor())
 	defer cancel()
 	if !items[0].effect.Claim.Held(d.Now()) { // stopped for longer than the claim
 		return 0, nil
@@ -378,7 +377,7 @@ func (d *deliverer) intend(ctx context.Context, items []*item) ([]*item, error) 
 			}
 			e.Attempt++
 			e.Checks, e.NextCheck, e.Changed = 0, time.Time{}, now
-			e.Claim = e.Claim.Take(d.Holder, now.Add(noteClaim))
+			e.Claim = e.Claim.Take(d.Holder, now.Add(d.claimFor()))
 			if err := tx.PutEffect(e); err != nil {
 				return err
 			}
@@ -390,6 +389,9 @@ func (d *deliverer) intend(ctx context.Context, items []*item) ([]*item, error) 
 	})
 	return mine, err
 }
+
+// claimFor is how long a send may take before another process may look after it.
+func (d *deliverer) claimFor() time.Duration { return d.Settings.withDefaults().Lease }
 
 // outcome commits what became of each note.
 func (d *deliverer) outcome(ctx context.Context, items []*item, results []source.NoteResult) error {

@@ -43,13 +43,16 @@ func (s *Service) AddNote(ctx context.Context, ref alert.Ref, text, key string) 
 		return nil, err
 	}
 	a.Handle.Source = sid
+	if a.Note == "" {
+		return nil, source.Unsupported(src, "take a note on this alert")
+	}
 	rec := &ledger.Alert{Handle: a.Handle, Created: a.Created, Marker: ledger.Marker(ledger.PurposeManual, key)}
 	d := &deliverer{Service: s, src: src, sid: sid, noter: noter, traits: src.Traits(), sum: newSourceSummary(src.Name()),
 		stop: func() bool { return false }}
 	it := &item{out: &ledger.Outgoing{Alert: rec.Key(), Marker: rec.Marker}, rec: rec, text: finishNote(text, rec.Marker, d.traits)}
 	receipt := &NoteReceipt{Ref: ref, Key: key}
 	if repeat {
-		seen, err := d.find(ctx, it)
+		seen, err := d.repeated(ctx, it)
 		if err != nil {
 			return nil, err
 		}
@@ -67,6 +70,37 @@ func newKey() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails since Go 1.24
 	return hex.EncodeToString(b[:])
+}
+
+// repeated finds out what became of an earlier try of the same note: nil when it may
+// be sent. Absent is not unsent before twice the settle time has passed.
+func (d *deliverer) repeated(ctx context.Context, it *item) (*sight, error) {
+	err := d.Store.View(ctx, func(tx ledger.Tx) (err error) {
+		it.effect, err = tx.Effect(it.key())
+		return err
+	})
+	e := it.effect
+	if err != nil || e != nil && e.Claim.Held(d.Now()) && e.Claim.Holder != d.Holder {
+		return nil, err // the intent will say whose it is
+	}
+	if e != nil && e.State == ledger.EffectDone {
+		return &sight{id: e.NoteID}, nil
+	}
+	if e != nil && (e.State == ledger.EffectDoubt || e.State == ledger.EffectSending && e.Claim.Holder != "") {
+		if _, ok := d.src.(source.NoteReader); !ok {
+			return nil, fault.New(fault.InDoubt, "an earlier try may have written it, and %s cannot be asked", d.src.Kind())
+		}
+		if wait := e.Changed.Add(2 * d.traits.NoteSettle).Sub(d.Now()); wait > 0 {
+			if err := d.Sleep(ctx, wait); err != nil {
+				return nil, err
+			}
+		}
+	}
+	seen, err := d.find(ctx, it)
+	if err != nil || seen == nil {
+		return nil, err
+	}
+	return seen, d.done(ctx, []*item{it}, func(*item) (string, bool) { return seen.id, false })
 }
 
 // find reads all notes for the item's marker.

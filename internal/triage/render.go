@@ -133,7 +133,7 @@ func evidenceLine(v alert.Verdict) string {
 // nothing in it can be clicked.
 func vendorText(s string) string {
 	return link.ReplaceAllStringFunc(safe.Line(s), func(scheme string) string {
-		return link.ReplaceAllString(strings.ToLower(scheme), "${1}xp${2}://")
+		return strings.ReplaceAll(strings.ToLower(scheme), "t", "x")
 	})
 }
 
@@ -168,7 +168,7 @@ var (
 	markerish = regexp.MustCompile(`(?i)edrc:`)
 	hiding    = regexp.MustCompile(`[&<]`)
 	invisible = regexp.MustCompile(`[\x{ad}\x{34f}\p{Cf}\p{Mn}]`)
-	link      = regexp.MustCompile(`(?i)\b(ht|f)tp(s?)://`)
+	link      = regexp.MustCompile(`(?i)(?:http|ftp)s?://`)
 )
 
 // breakMarkers stops text that an attacker chose (a file name) from planting a
@@ -176,23 +176,30 @@ var (
 // only after a product has rendered it.
 func breakMarkers(s string) string {
 	s = markerish.ReplaceAllString(norm.NFC.String(s), "edrc :")
-	if markerish.MatchString(rendered(s)) {
+	if plants(s) {
 		s = hiding.ReplaceAllString(safe.ASCII(s), "$0 ")
 	}
 	return s
 }
 
-// rendered gives the text that is left of s when entities are resolved, however
-// often they are nested, tags dropped, and characters that do not show removed.
-func rendered(s string) string {
+// plants reports whether a marker appears in s once entities are resolved, however
+// often they are nested, tags dropped, or characters removed that do not show.
+func plants(s string) bool {
+	looks := func(s string) bool {
+		return markerish.MatchString(norm.NFKC.String(invisible.ReplaceAllString(s, "")))
+	}
 	for range maxNesting {
-		next := plainTag.ReplaceAllString(html.UnescapeString(s), "")
-		if next == s {
+		text := html.UnescapeString(s)
+		bare := plainTag.ReplaceAllString(text, "")
+		if looks(text) || looks(bare) {
+			return true
+		}
+		if bare == s {
 			break
 		}
-		s = next
+		s = bare
 	}
-	return norm.NFKC.String(invisible.ReplaceAllString(s, ""))
+	return false
 }
 
 // markersIn finds the markers in a note as a product gives it back: it may have

@@ -112,7 +112,7 @@ func outgoing(t *testing.T, b Backend) {
 	var all []*ledger.Outgoing
 	for _, marker := range []string{"aaaa", "bbbb", "bbbb\x00"} {
 		for _, k := range alertKeys(4) {
-			all = append(all, &ledger.Outgoing{Alert: k, Marker: marker, Class: alert.Malicious, NotAt: at(len(all))})
+			all = append(all, &ledger.Outgoing{Alert: k, Marker: marker, Class: alert.Malicious})
 		}
 	}
 	other := &ledger.Outgoing{Alert: ledger.AlertKey{Source: "z", ID: "1"}, Marker: "aaaa"}
