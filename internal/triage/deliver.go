@@ -102,9 +102,6 @@ func (d *deliverer) next(ctx context.Context, after *ledger.Outgoing) (batch []*
 				break
 			}
 			last = o
-			if o.NotAt.After(d.Now()) {
-				continue
-			}
 			it, err := d.item(tx, o)
 			if err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -271,6 +272,9 @@ func linkRows(rows []Row) {
 				}
 			}
 		}
+	}
+	for _, r := range rows {
+		slices.SortFunc(r.Also, func(a, b alert.Ref) int { return strings.Compare(a.String(), b.String()) })
 	}
 }
 

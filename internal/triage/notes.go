@@ -230,7 +230,43 @@ func (s *Service) postVerdict(ctx context.Context, ref alert.Ref) (noteID string
 	}
 	d := &deliverer{Service: s, src: src, sid: sid, noter: noter, traits: src.Traits(), sum: newSourceSummary(src.Name()),
 		stop: func() bool { return ctx.Err() != nil }}
+	if rec.State == ledger.AlertDone && rec.Noted != "" {
+		if err := d.repost(ctx, rec); err != nil {
+			return "", false, err
+		}
+	}
 	return d.now(ctx, rec.Key())
+}
+
+// repost makes a note due again that was there and has been removed from the product.
+func (d *deliverer) repost(ctx context.Context, rec *ledger.Alert) error {
+	reader, ok := d.src.(source.NoteReader)
+	if !ok || d.Now().Sub(rec.NoteAt) < 2*d.traits.NoteSettle {
+		return nil
+	}
+	it := &item{out: &ledger.Outgoing{Alert: rec.Key(), Marker: rec.Marker, Class: rec.Noted}, rec: rec}
+	seen, err := d.findNote(ctx, reader, it)
+	if err != nil || seen != nil {
+		return fault.At(err, d.src.Name(), "read notes")
+	}
+	return d.Store.Update(ctx, 3, func(tx ledger.Tx) error {
+		e, err := tx.Effect(it.key())
+		if err != nil || e == nil || e.State != ledger.EffectDone {
+			return err
+		}
+		if err := tx.PutEffect(&ledger.Effect{EffectKey: e.EffectKey, Purpose: e.Purpose, Claim: e.Claim, Changed: d.Now()}); err != nil {
+			return err
+		}
+		rec, err := tx.AlertAt(it.out.Alert)
+		if err != nil || rec == nil || rec.Marker != it.out.Marker {
+			return err
+		}
+		rec.Noted, rec.NoteID = "", ""
+		if err := rec.Move(ledger.AlertOpen, ""); err != nil {
+			return err
+		}
+		return d.judgeFiles(tx, rec, nil)
+	})
 }
 
 // now carries the verdict note of one alert to its end, waiting out a doubt.
@@ -244,6 +280,9 @@ func (d *deliverer) now(ctx context.Context, key ledger.AlertKey) (noteID string
 				return err
 			}
 			it, err = d.item(tx, &ledger.Outgoing{Alert: key, Marker: rec.Marker, Class: rec.Verdict})
+			if it != nil && it.text == "" { // its verdict is being refreshed
+				it = nil
+			}
 			return err
 		})
 		if err != nil {

@@ -32,7 +32,7 @@ type puller struct {
 	lease *ledger.Lease
 	sum   *SourceSummary
 	stop  func() bool
-	ids   *distinct[string]                      // of the alerts that were read
+	ids   *distinct[string]   // of the alerts that were read
 	saw   func(ledger.JobKey) // every file that a new alert names
 	// onPage sees each page before it is taken in; nil: nobody.
 	onPage func(context.Context, []alert.Alert) error

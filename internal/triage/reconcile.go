@@ -2,6 +2,7 @@ package triage
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 // Difference is one thing that the store and a product did not agree on.
 type Difference struct {
 	Ref  alert.Ref `json:"ref"`
-	What string    `json:"what"` // "missed", "changed", "gone", "note missing"
+	What string    `json:"what"` // "missed", "changed", "gone", "note missing", "note doubled"
 	Did  string    `json:"did"`  // what reconcile did about it
 }
 
@@ -212,8 +213,41 @@ func (r *reconciler) probe(ctx context.Context, noted []*ledger.Alert) error {
 			if has[a.ID] == alert.None {
 				r.diffs = append(r.diffs, Difference{alert.Ref{Source: r.src.Name(), ID: a.ID}, "note missing",
 					"left alone: somebody may have removed it; post it again with `edrc scan alert REF --note`"})
+			} else if err := r.double(ctx, a); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
+}
+
+// double repairs a note that two stores wrote at the same moment: neither of them
+// looks at it again by itself.
+func (r *reconciler) double(ctx context.Context, a *ledger.Alert) error {
+	reader, ok := r.src.(source.NoteReader)
+	if !ok || a.Marker == "" {
+		return nil
+	}
+	ours := 0
+	for n, err := range reader.Notes(ctx, a.Handle) {
+		if err != nil {
+			return err
+		}
+		if slices.Contains(markersIn(n.Text), a.Marker) {
+			ours++
+		}
+	}
+	if ours < 2 {
+		return nil
+	}
+	d := &deliverer{Service: r.Service, src: r.src, sid: r.sid, sum: newSourceSummary(r.src.Name())}
+	if _, err := d.findNote(ctx, reader, &item{out: &ledger.Outgoing{Marker: a.Marker}, rec: a}); err != nil {
+		return err
+	}
+	did := "left alone: it cannot be removed"
+	if d.sum.Repaired > 0 {
+		did = "the younger one was removed"
+	}
+	r.diffs = append(r.diffs, Difference{alert.Ref{Source: r.src.Name(), ID: a.ID}, "note doubled", did})
 	return nil
 }
