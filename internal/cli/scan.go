@@ -142,11 +142,7 @@ func runScan(cmd *cobra.Command, a *app, f scanFlags, input scanInput) error {
 	if err != nil {
 		return err
 	}
-	svc, err := a.service(cmd.Flags(), serviceOptions{dryRun: f.dryRun})
-	if err != nil {
-		return err
-	}
-	out, err := a.options(report.Names(scanColumns()))
+	svc, out, err := a.begin(cmd, report.Names(scanColumns()), serviceOptions{dryRun: f.dryRun, judges: true, finishes: true})
 	if err != nil {
 		return err
 	}
@@ -271,15 +267,15 @@ func scanColumns() []report.Column[triage.Judged] {
 			}
 			return r.Ref.String()
 		}, Shrink: 5},
-		{Name: "verdict", Value: func(_ report.View, r row) string {
+		{Name: "verdict", Value: func(v report.View, r row) string {
 			if r.Verdict == nil {
-				return "none: " + r.Pending
+				return "none: " + forEye(v, pendingText(r))
 			}
 			return className(r.Verdict.Class)
-		}, Flex: true, Min: 10, Style: func(s term.Style, r row, text string) string {
+		}, Flex: true, Shrink: 1, Min: 12, Style: func(s term.Style, r row, text string) string {
 			return styleClass(s, verdict(r).Class, text)
 		}},
-		{Name: "detail", Value: func(_ report.View, r row) string { return strings.ReplaceAll(verdict(r).SubVerdict, "_", " ") }, Shrink: 4, Min: 8},
+		{Name: "detail", Wide: true, Value: func(_ report.View, r row) string { return strings.ReplaceAll(verdict(r).SubVerdict, "_", " ") }, Shrink: 4, Min: 8},
 		{Name: "family", Value: func(_ report.View, r row) string { return verdict(r).Family }, Shrink: 1, Min: 8},
 		{Name: "from", Value: func(v report.View, r row) string {
 			if r.Verdict == nil {
@@ -290,6 +286,14 @@ func scanColumns() []report.Column[triage.Judged] {
 		{Name: "cost", Right: true, Value: func(_ report.View, r row) string { return fmt.Sprint(r.Cost) }},
 		{Name: "link", Wide: true, Value: func(_ report.View, r row) string { return verdict(r).URL }, Shrink: 6, Min: 12},
 	}
+}
+
+// pendingText says why a file has no verdict.
+func pendingText(j triage.Judged) string {
+	if j.Pending == "" && j.Err != nil {
+		return "failed"
+	}
+	return j.Pending
 }
 
 // postNotes posts the verdict on each alert that has one, and says so.
@@ -303,7 +307,7 @@ func postNotes(ctx context.Context, a *app, svc *triage.Service, out report.Opti
 			switch {
 			case r.Err != nil:
 				errs = append(errs, r.Err)
-				report.Error(a.IO, out.Format, r.Err)
+				report.Error(a.IO, out.ErrorFormat(), r.Err)
 			case out.Machine():
 			case r.Already:
 				a.say("note is there already on %s", ref)

@@ -61,9 +61,10 @@ func (s *Scanner) reserve(ctx context.Context, job *ledger.Job) (bool, error) {
 		}
 		if reason != "" {
 			j.Claim = j.Claim.Release()
-			err := j.Move(parked(j), reason, until)
-			j.Behind = reason == ReasonOrder
-			return err
+			if reason == ReasonOrder {
+				return s.putBehind(j)
+			}
+			return j.Move(parked(j), reason, until)
 		}
 		granted = true
 		if j.Reserved == "" {
@@ -85,16 +86,12 @@ func (s *Scanner) reserve(ctx context.Context, job *ledger.Job) (bool, error) {
 // mayNot gives why a job may not be submitted now and when to ask again; "" when it may.
 func (s *Scanner) mayNot(tx ledger.Tx, j *ledger.Job) (string, time.Time, error) {
 	now := s.now()
-	weaker, err := s.sameFileBusy(tx, j)
+	behind, err := s.mustLetGo(tx, j)
 	if err != nil {
 		return "", now, err
 	}
-	below, err := tx.ActiveBelow(s.Scope(), j.Key.Rank())
-	if err != nil {
-		return "", now, err
-	}
-	if weaker || below {
-		return ReasonOrder, now.Add(min(orderRetry, s.policy.PollBase)), nil
+	if behind {
+		return ReasonOrder, now, nil
 	}
 	if j.Reserved != "" { // paid for already, perhaps
 		return "", now, nil
@@ -113,6 +110,27 @@ func (s *Scanner) mayNot(tx ledger.Tx, j *ledger.Job) (string, time.Time, error)
 		return ReasonQuota + ": what is left is kept for high severity", s.tomorrow(), nil
 	}
 	return "", now, nil
+}
+
+// behind is mustLetGo in a view.
+func (s *Scanner) behind(ctx context.Context, job *ledger.Job) (bool, error) {
+	var must bool
+	err := s.store.View(ctx, func(tx ledger.Tx) (err error) {
+		must, err = s.mustLetGo(tx, job)
+		return err
+	})
+	return must, err
+}
+
+// mustLetGo reports whether other jobs have to be through before this one may be
+// submitted: any file with a stronger hash, which may turn out to be this one, and
+// this file under a weaker hash that is being paid for.
+func (s *Scanner) mustLetGo(tx ledger.Tx, j *ledger.Job) (bool, error) {
+	busy, err := s.sameFileBusy(tx, j)
+	if err != nil || busy {
+		return busy, err
+	}
+	return tx.ActiveBelow(s.Scope(), j.Key.Rank())
 }
 
 // sameFileBusy reports whether a weaker hash that an alert claims for this file is

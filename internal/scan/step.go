@@ -113,6 +113,13 @@ func (s *Scanner) lookup(ctx context.Context, job *ledger.Job, doubt bool) error
 	if err != nil || found {
 		return err
 	}
+	behind, err := s.behind(ctx, job)
+	if err != nil {
+		return err
+	}
+	if behind && job.Behind && !doubt && !s.policy.DryRun { // looked up already
+		return s.order(ctx, job)
+	}
 	a, err := s.engine.Lookup(ctx, job.Key.Hash)
 	switch {
 	case err == nil && !a.Private:
@@ -120,7 +127,7 @@ func (s *Scanner) lookup(ctx context.Context, job *ledger.Job, doubt bool) error
 			s.warn("the engine answered a private look-up with a public analysis: a proxy may drop the body of GET requests, and then look-ups cost quota")
 		}
 	case fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone):
-		return s.submit(ctx, job, doubt)
+		return s.submit(ctx, job, doubt, behind)
 	case fault.Is(err, fault.Quota) && !doubt:
 		return s.submitFailed(context.WithoutCancel(ctx), job, err, false)
 	case err != nil:
@@ -130,7 +137,7 @@ func (s *Scanner) lookup(ctx context.Context, job *ledger.Job, doubt bool) error
 		return s.found(job, doubt, s.analysing(ctx, job, a.ID, 0, doubt))
 	}
 	if a.State != Succeeded || s.stale(a, job.MaxAge) && !(doubt && s.sinceSubmit(a, job)) {
-		return s.submit(ctx, job, doubt)
+		return s.submit(ctx, job, doubt, behind)
 	}
 	from := ledger.LookedUp
 	if doubt {
@@ -184,10 +191,15 @@ func (s *Scanner) recall(ctx context.Context, job *ledger.Job) (bool, error) {
 }
 
 // submit reserves a scan, writes the intent, and only then asks for the analysis.
-func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt bool) error {
+// behind says that other jobs were to go first when the look-up began: what they
+// have found out meanwhile it may have missed.
+func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt, behind bool) error {
 	if s.policy.DryRun {
 		s.priced.Add(1)
 		return s.wait(ctx, job, ReasonDryRun, s.now().Add(fileRetry))
+	}
+	if behind {
+		return s.order(ctx, job)
 	}
 	if !s.take(job.Key) {
 		reason := fmt.Sprintf("%s: this run may spend %d scans", ReasonQuota, s.policy.MaxScans)
@@ -406,6 +418,20 @@ func (s *Scanner) wait(ctx context.Context, job *ledger.Job, reason string, unti
 		j.Claim = j.Claim.Release()
 		return j.Move(parked(j), reason, until)
 	})
+}
+
+// order parks a job that has to let others go first.
+func (s *Scanner) order(ctx context.Context, job *ledger.Job) error {
+	return s.change(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
+		j.Claim = j.Claim.Release()
+		return s.putBehind(j)
+	})
+}
+
+func (s *Scanner) putBehind(j *ledger.Job) error {
+	err := j.Move(parked(j), ReasonOrder, s.now().Add(min(orderRetry, s.policy.PollBase)))
+	j.Behind = true
+	return err
 }
 
 // parked gives the state in which a job waits: one whose submit may have been

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 )
 
 // await says which requests a round is for, as the last ticket: one that comes
@@ -29,6 +30,22 @@ func (s *Store) take() []*request {
 	batch := slices.Clone(s.queue[:n])
 	s.queue = slices.Delete(s.queue, 0, n)
 	return batch
+}
+
+// learn fits the next commit to how long this one kept the file: all of its lock
+// time is somebody else's wait.
+func (s *Store) learn(batch []*request, took time.Duration) {
+	records := 0
+	for _, r := range batch {
+		records += r.records
+	}
+	switch {
+	case !s.adapt:
+	case took > holdFor:
+		s.maxRecords = max(minRecords, s.maxRecords/2)
+	case records > s.maxRecords/2 && took < holdFor/2:
+		s.maxRecords = min(mostRecords, s.maxRecords*3/2)
+	}
 }
 
 // refuse answers the requests up to a ticket with an error, without running them.

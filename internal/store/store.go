@@ -31,7 +31,8 @@ type Options struct {
 	// Timeout is how long a view waits for the file's lock (2 s); the committer
 	// waits five times as long.
 	Timeout time.Duration
-	// MaxRecords is how many records go into one commit (200).
+	// MaxRecords is how many records go into one commit; 0: from 200 to 2,000, as
+	// many as are written in holdFor.
 	MaxRecords int
 	// Pause is how long the file stays closed between two commits (50 ms; negative
 	// for not at all), so that another process gets its turn.
@@ -47,7 +48,8 @@ type Store struct {
 	path       string
 	schema     schema
 	timeout    time.Duration
-	maxRecords int
+	maxRecords int // of the next commit; the committer's alone
+	adapt      bool
 	pause      time.Duration
 	now        func() time.Time
 	sleep      func(context.Context, time.Duration) error
@@ -74,6 +76,11 @@ type Store struct {
 
 const (
 	viewTimeout = 2 * time.Second
+	// minRecords and mostRecords bound what goes into one commit. holdFor is how long
+	// one should keep the file locked: with it a second process, which looks every 20
+	// ms, gets its turn within 100 ms, and a fast disk is not held back by a number.
+	minRecords, mostRecords = 200, 2000
+	holdFor                 = 40 * time.Millisecond
 	// gateAll is the weight that leaves nobody else in.
 	gateAll = 1 << 20
 )
@@ -92,7 +99,7 @@ func Open(o Options) (*Store, error) {
 		s.timeout = viewTimeout
 	}
 	if s.maxRecords <= 0 {
-		s.maxRecords = 200
+		s.maxRecords, s.adapt = minRecords, true
 	}
 	if s.pause == 0 {
 		s.pause = 50 * time.Millisecond

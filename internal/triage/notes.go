@@ -131,7 +131,7 @@ func (d *deliverer) once(ctx context.Context, it *item, r *NoteReceipt) error {
 		return fault.At(err, d.src.Name(), "add note")
 	}
 	ctx = context.WithoutCancel(ctx)
-	if err := d.outcome(ctx, items, results); err != nil {
+	if _, err := d.outcome(ctx, items, results); err != nil {
 		return err
 	}
 	switch results[0].Outcome {

@@ -248,34 +248,18 @@ func (r *syncer) pause(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// round does one batch of each kind of work, side by side.
+// round does all kinds of work side by side until none of them finds anything to do.
 func (r *syncer) round(ctx context.Context) (int, error) {
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		total int
-		errs  []error
-	)
-	run := func(fn func() (int, error)) {
-		wg.Go(func() {
-			n, err := fn()
-			mu.Lock()
-			defer mu.Unlock()
-			total += n
-			if err != nil {
-				errs = append(errs, err)
-			}
-		})
-	}
-	run(func() (int, error) { return r.judge(ctx) })
-	run(func() (int, error) { return r.fanout(ctx, r.stop) })
+	var jobs []func() (int, error)
+	jobs = append(jobs,
+		func() (int, error) { return r.judge(ctx) },
+		func() (int, error) { return r.fanout(ctx, r.stop) })
 	if !r.o.DryRun {
 		for _, t := range r.targets {
-			run(func() (int, error) { return r.notes(ctx, t), nil })
+			jobs = append(jobs, func() (int, error) { return r.notes(ctx, t), nil })
 		}
 	}
-	wg.Wait()
-	return total, errors.Join(errs...)
+	return newShift(len(jobs)).run(jobs, func() bool { return r.stop() || ctx.Err() != nil })
 }
 
 // judge claims a batch of file jobs of the highest priority and steps each.
