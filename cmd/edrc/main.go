@@ -10,7 +10,7 @@ import (
 
 // memoryLimit makes the collector work harder rather than let the heap of a large
 // sync grow to twice what is alive. It is soft: nothing fails beyond it.
-const memoryLimit = 40 << 20
+const memoryLimit = 32 << 20
 
 func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,25 +78,13 @@ func runAlertsList(cmd *cobra.Command, a *app, f alertFilters) error {
 	}
 	rows := report.List[triage.Row]{Schema: "edrc.alerts/v1", Columns: alertColumns(), Items: list.Rows, Errors: errs,
 		Empty: "no alerts match; the window is --since " + f.since}
-	if err := printAlerts(cmd.Context(), a, out, rows); err != nil {
+	if err := report.PrintAs(cmd.Context(), a.IO, out, rows, newAlertJSON); err != nil {
 		return err
 	}
 	if !out.Machine() && len(list.Rows) > 0 {
 		a.say("%s", listFooter(list))
 	}
 	return failed(errs, list.Sources > len(list.Errors))
-}
-
-// printAlerts prints rows; json has the alert's own shape, not the table's.
-func printAlerts(ctx context.Context, a *app, out report.Options, l report.List[triage.Row]) error {
-	if !out.Structured() {
-		return report.Print(ctx, a.IO, out, l)
-	}
-	items := make([]alertJSON, len(l.Items))
-	for i, r := range l.Items {
-		items[i] = newAlertJSON(r)
-	}
-	return report.Print(ctx, a.IO, out, report.List[alertJSON]{Schema: l.Schema, Items: items, Errors: l.Errors})
 }
 
 func (f alertFilters) options(now time.Time) (triage.ListOptions, error) {

@@ -232,14 +232,8 @@ func scanExit(files []triage.Judged, errs []error, failOn []alert.Class) error {
 }
 
 func printScans(ctx context.Context, a *app, out report.Options, files []triage.Judged, errs []error) error {
-	if !out.Structured() {
-		return report.Print(ctx, a.IO, out, report.List[triage.Judged]{Schema: "edrc.scans/v1", Columns: scanColumns(), Items: files, Errors: errs, Empty: "no file to scan"})
-	}
-	items := make([]scanJSON, len(files))
-	for i, j := range files {
-		items[i] = newScanJSON(j)
-	}
-	return report.Print(ctx, a.IO, out, report.List[scanJSON]{Schema: "edrc.scans/v1", Items: items, Errors: errs})
+	l := report.List[triage.Judged]{Schema: "edrc.scans/v1", Columns: scanColumns(), Items: files, Errors: errs, Empty: "no file to scan"}
+	return report.PrintAs(ctx, a.IO, out, l, newScanJSON)
 }
 
 func scanColumns() []report.Column[triage.Judged] {

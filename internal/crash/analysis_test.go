@@ -10,7 +10,7 @@ import (
 func TestAnAnalysisThatOutlivesTheRunIsNotPaidForAgain(t *testing.T) {
 	t.Parallel()
 	o := smallWorld()
-	scans, ref := reference(t, o, settings{}, nil)
+	scans, ref := smallReference(t)
 	o.AnalysisTime = 24 * time.Hour
 	w := newWorld(t, o, settings{wait: time.Nanosecond})
 	want := w.truth()

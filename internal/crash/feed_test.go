@@ -89,7 +89,7 @@ func TestAlertsThatComeLaterThanTheOverlapAreFoundByComparing(t *testing.T) {
 func TestOurOwnNotesCauseNoWork(t *testing.T) {
 	t.Parallel()
 	o := smallWorld()
-	scans, _ := reference(t, o, settings{}, nil)
+	scans, _ := smallReference(t)
 	o.Echo = true
 	w := newWorld(t, o, settings{})
 	want := w.truth()

@@ -279,7 +279,10 @@ func (p *process) goOn() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
 func (w *world) edrc(args ...string) run { w.Helper(); return w.start(nil, args...).wait() }
 
 // sync is `edrc sync` as cron runs it.
-func (w *world) sync(args ...string) run { w.Helper(); return w.edrc(append([]string{"sync", "-o", "json"}, args...)...) }
+func (w *world) sync(args ...string) run {
+	w.Helper()
+	return w.edrc(append([]string{"sync", "-o", "json"}, args...)...)
+}
 
 // crashed is a sync that ends or stops itself at a boundary.
 func (w *world) crashing(how string, at int, args ...string) *process {

@@ -108,8 +108,41 @@ func (s *Scanner) mayNot(tx ledger.Tx, j *ledger.Job) (string, time.Time, error)
 		return ReasonQuota + ": nothing left today", s.tomorrow(), nil
 	case limited && j.Priority < alert.High && left <= (left+q.Spent)*s.policy.ReservePercent/100:
 		return ReasonQuota + ": what is left is kept for high severity", s.tomorrow(), nil
+	case limited:
+		if kept, err := s.keptForWorse(tx, j, left); err != nil || kept {
+			return ReasonOrder, now, err
+		}
 	}
 	return "", now, nil
+}
+
+// keptForWorse reports whether all that is left of the quota belongs to worse
+// alerts, whose files let stronger hashes go first and would find nothing left.
+func (s *Scanner) keptForWorse(tx ledger.Tx, j *ledger.Job, left int) (bool, error) {
+	s.line.Lock()
+	defer s.line.Unlock()
+	if len(s.inLine) < left {
+		return false, nil
+	}
+	ahead := 0
+	for k, priority := range s.inLine {
+		if priority <= j.Priority {
+			continue
+		}
+		waits, err := tx.Job(k)
+		switch {
+		case err != nil:
+			return false, err
+		case waits == nil || !waits.Behind || waits.Terminal():
+			delete(s.inLine, k)
+		default:
+			ahead++
+		}
+		if ahead >= left {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // behind is mustLetGo in a view.
@@ -124,11 +157,14 @@ func (s *Scanner) behind(ctx context.Context, job *ledger.Job) (bool, error) {
 
 // mustLetGo reports whether other jobs have to be through before this one may be
 // submitted: any file with a stronger hash, which may turn out to be this one, and
-// this file under a weaker hash that is being paid for.
+// this file under a weaker hash that is being paid for. A submit in doubt does not
+// wait for the weaker one: two in doubt would wait for each other.
 func (s *Scanner) mustLetGo(tx ledger.Tx, j *ledger.Job) (bool, error) {
-	busy, err := s.sameFileBusy(tx, j)
-	if err != nil || busy {
-		return busy, err
+	if j.State != ledger.JobSubmitting {
+		busy, err := s.sameFileBusy(tx, j)
+		if err != nil || busy {
+			return busy, err
+		}
 	}
 	return tx.ActiveBelow(s.Scope(), j.Key.Rank())
 }

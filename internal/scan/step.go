@@ -36,6 +36,7 @@ const (
 func (s *Scanner) Step(ctx context.Context, job *ledger.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, s.policy.ClaimFor)
 	defer cancel()
+	defer s.outOfLine(job)
 	var err error
 	switch job.State {
 	case ledger.JobAnalysing:
@@ -107,11 +108,8 @@ func (s *Scanner) trouble(ctx context.Context, job *ledger.Job, cause error) err
 // been accepted: then an analysis that is there now is the one we paid for.
 func (s *Scanner) lookup(ctx context.Context, job *ledger.Job, doubt bool) error {
 	found, err := s.recall(ctx, job)
-	if found {
-		s.untake(job.Key)
-	}
 	if err != nil || found {
-		return err
+		return s.found(job, doubt, err)
 	}
 	behind, err := s.behind(ctx, job)
 	if err != nil {
@@ -213,7 +211,6 @@ func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt, behind boo
 	}()
 	granted, err := s.reserve(ctx, job)
 	if err != nil || !granted {
-		keep = keep && job.State != ledger.JobJudged
 		return err
 	}
 	if !job.Claim.Held(s.now()) { // stopped for longer than the claim: it may be somebody else's now
@@ -431,7 +428,19 @@ func (s *Scanner) order(ctx context.Context, job *ledger.Job) error {
 func (s *Scanner) putBehind(j *ledger.Job) error {
 	err := j.Move(parked(j), ReasonOrder, s.now().Add(min(orderRetry, s.policy.PollBase)))
 	j.Behind = true
+	s.line.Lock()
+	defer s.line.Unlock()
+	s.inLine[j.Key] = j.Priority
 	return err
+}
+
+// outOfLine forgets a job that is through.
+func (s *Scanner) outOfLine(job *ledger.Job) {
+	if !job.Behind {
+		s.line.Lock()
+		defer s.line.Unlock()
+		delete(s.inLine, job.Key)
+	}
 }
 
 // parked gives the state in which a job waits: one whose submit may have been
@@ -499,8 +508,8 @@ func (s *Scanner) finish(tx ledger.Tx, j *ledger.Job, v *ledger.VerdictRecord, f
 }
 
 func (s *Scanner) judged(tx ledger.Tx, j *ledger.Job, v *ledger.VerdictRecord, from ledger.Origin) error {
-	if from == ledger.Scanned {
-		j.Reserved = "" // spent
+	if from == ledger.Scanned || j.State == ledger.JobSubmitting {
+		j.Reserved = "" // spent, or nobody knows: a budget is better kept than overdrawn
 	} else if err := s.refund(tx, j); err != nil {
 		return err
 	}

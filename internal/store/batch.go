@@ -32,8 +32,8 @@ func (s *Store) take() []*request {
 	return batch
 }
 
-// learn fits the next commit to how long this one kept the file: all of its lock
-// time is somebody else's wait.
+// learn fits the next commit to how long this one kept the file locked, which is what
+// another process waits for.
 func (s *Store) learn(batch []*request, took time.Duration) {
 	records := 0
 	for _, r := range batch {
@@ -42,8 +42,8 @@ func (s *Store) learn(batch []*request, took time.Duration) {
 	switch {
 	case !s.adapt:
 	case took > holdFor:
-		s.maxRecords = max(minRecords, s.maxRecords/2)
-	case records > s.maxRecords/2 && took < holdFor/2:
+		s.maxRecords = max(minRecords, s.maxRecords*2/3)
+	case took < holdFor/2 && records > s.maxRecords/2:
 		s.maxRecords = min(mostRecords, s.maxRecords*3/2)
 	}
 }
@@ -125,6 +125,7 @@ func attempt(h *handle, rs []*request) (failed int, err error) {
 		}
 	}()
 	t := newTx(context.Background(), btx)
+	t.drop = h.drop
 	defer t.over()
 	for i, r := range rs {
 		err := guard(func() error { return r.fn(t) })
@@ -138,7 +139,10 @@ func attempt(h *handle, rs []*request) (failed int, err error) {
 			return i, err
 		}
 	}
-	if err = guard(btx.Commit); err != nil && !isDamage(err) {
+	enough := h.dropMeanwhile()
+	err = guard(btx.Commit)
+	enough(!isDamage(err))
+	if err != nil && !isDamage(err) {
 		err = writeFailed{err}
 	}
 	committed = err == nil

@@ -31,8 +31,8 @@ type Options struct {
 	// Timeout is how long a view waits for the file's lock (2 s); the committer
 	// waits five times as long.
 	Timeout time.Duration
-	// MaxRecords is how many records go into one commit; 0: from 200 to 2,000, as
-	// many as are written in holdFor.
+	// MaxRecords is how many records go into one commit; 0: from 200 to 1,000, as many
+	// as this machine writes in holdFor.
 	MaxRecords int
 	// Pause is how long the file stays closed between two commits (50 ms; negative
 	// for not at all), so that another process gets its turn.
@@ -48,8 +48,8 @@ type Store struct {
 	path       string
 	schema     schema
 	timeout    time.Duration
-	maxRecords int // of the next commit; the committer's alone
-	adapt      bool
+	maxRecords int  // of the next commit; the committer's alone
+	adapt      bool // to the machine
 	pause      time.Duration
 	now        func() time.Time
 	sleep      func(context.Context, time.Duration) error
@@ -77,10 +77,10 @@ type Store struct {
 const (
 	viewTimeout = 2 * time.Second
 	// minRecords and mostRecords bound what goes into one commit. holdFor is how long
-	// one should keep the file locked: with it a second process, which looks every 20
-	// ms, gets its turn within 100 ms, and a fast disk is not held back by a number.
-	minRecords, mostRecords = 200, 2000
-	holdFor                 = 40 * time.Millisecond
+	// one should keep the file locked: a second process, which looks every 20 ms, then
+	// gets its turn within 100 ms.
+	minRecords, mostRecords = 200, 1000
+	holdFor                 = 50 * time.Millisecond
 	// gateAll is the weight that leaves nobody else in.
 	gateAll = 1 << 20
 )
@@ -172,7 +172,7 @@ func (s *Store) viewOpen(ctx context.Context, h *handle, fn func(*tx, *handle) e
 	}
 	defer h.rollback(btx)
 	t := newTx(ctx, btx)
-	t.drop = func() { dropPages(h.db.Info().Data, uintptr(h.info.Size())) }
+	t.drop = h.drop
 	defer t.over()
 	err = guard(func() error { return fn(t, h) })
 	if bug, ok := errors.AsType[*panicked](err); ok {

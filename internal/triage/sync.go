@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edrc/internal/alert"
@@ -41,6 +42,8 @@ type syncer struct {
 	judged  *distinct[ledger.JobKey] // jobs whose verdict came in during this run
 	touched *distinct[ledger.JobKey] // every job that this run had to do with
 	trouble error                    // the engine's last failure
+	// progress counts what got further in any way: an analysis that still runs did not.
+	progress atomic.Int64
 }
 
 // target is one source in a run.
@@ -204,16 +207,19 @@ func (p *puller) sweepDaily(ctx context.Context) error {
 }
 
 // work judges files and writes notes in rounds until nothing is due, then waits a
-// while for what is running.
+// while for what is running. Polling what still runs does not lengthen the wait.
 func (r *syncer) work(ctx context.Context) error {
 	var idleSince time.Time
 	for !r.stop() && ctx.Err() == nil {
-		moved, err := r.round(ctx)
+		before := r.progress.Load()
+		worked, err := r.round(ctx)
 		if err != nil {
 			return err
 		}
-		if moved > 0 {
+		if r.progress.Load() > before {
 			idleSince = time.Time{}
+		}
+		if worked > 0 {
 			continue
 		}
 		if idleSince.IsZero() {
@@ -253,10 +259,10 @@ func (r *syncer) round(ctx context.Context) (int, error) {
 	var jobs []func() (int, error)
 	jobs = append(jobs,
 		func() (int, error) { return r.judge(ctx) },
-		func() (int, error) { return r.fanout(ctx, r.stop) })
+		func() (int, error) { n, err := r.fanout(ctx, r.stop); r.progress.Add(int64(n)); return n, err })
 	if !r.o.DryRun {
 		for _, t := range r.targets {
-			jobs = append(jobs, func() (int, error) { return r.notes(ctx, t), nil })
+			jobs = append(jobs, func() (int, error) { n := r.notes(ctx, t); r.progress.Add(int64(n)); return n, nil })
 		}
 	}
 	return newShift(len(jobs)).run(jobs, func() bool { return r.stop() || ctx.Err() != nil })
@@ -270,9 +276,11 @@ func (r *syncer) judge(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	errs := make([]error, len(jobs))
+	before := make([]ledger.JobState, len(jobs))
 	slots := make(chan struct{}, workers)
 	var wg sync.WaitGroup
 	for i, j := range jobs {
+		before[i] = j.State
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -283,6 +291,9 @@ func (r *syncer) judge(ctx context.Context) (int, error) {
 	var fatal []error
 	for i, err := range errs {
 		r.tally(jobs[i])
+		if jobs[i].State != before[i] {
+			r.progress.Add(1)
+		}
 		if _, ok := errors.AsType[*scan.Trouble](err); ok {
 			r.mu.Lock()
 			r.trouble = err
