@@ -46,7 +46,6 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-
 // labCmd is `lab [alerts=N] [files=N] [faults=…] [analysis=D] [skew=D] [quota=N]
 // [consoles=N]`: it starts a lab and makes $WORK/lab.yaml the configuration.
 func labCmd(ts *testscript.TestScript, _ bool, args []string) {
@@ -85,6 +84,7 @@ func labCmd(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("EDRC_CONFIG", ts.MkAbs("lab.yaml"))
 	ts.Setenv("LAB", l.ControlURL())
 	running.add(ts.Getenv("WORK"), l)
+	ts.Setenv("NOTES_BEFORE", strconv.Itoa(countNotes(l)["notes"])) // by other tools
 }
 
 // controlCmd is `control COMMAND [JSON]`: it posts to /_lab/COMMAND.
@@ -103,21 +103,30 @@ func controlCmd(ts *testscript.TestScript, _ bool, args []string) {
 
 // truthCmd is `truth scans=N notes=N doubles=N`: what the vendors themselves know.
 func truthCmd(ts *testscript.TestScript, _ bool, args []string) {
-	st := running.get(ts.Getenv("WORK")).State()
-	got := map[string]int{"scans": st.Intezer.Scans}
-	for _, s := range st.Sources {
-		for _, notes := range s.Notes {
-			got["notes"] += len(notes)
-			slices.Sort(notes)
-			got["doubles"] += len(notes) - len(slices.Compact(notes))
-		}
-	}
+	l := running.get(ts.Getenv("WORK"))
+	got := countNotes(l)
+	got["scans"] = l.State().Intezer.Scans
+	before, err := strconv.Atoi(ts.Getenv("NOTES_BEFORE"))
+	ts.Check(err)
+	got["notes"] -= before
 	for _, arg := range args {
 		key, value, _ := strings.Cut(arg, "=")
 		if want, err := strconv.Atoi(value); err != nil || got[key] != want {
 			ts.Fatalf("truth: %s is %d, want %s (of %v)", key, got[key], value, slices.Sorted(maps.Keys(got)))
 		}
 	}
+}
+
+func countNotes(l *lab.Lab) map[string]int {
+	got := map[string]int{}
+	for _, s := range l.State().Sources {
+		for _, notes := range s.Notes {
+			got["notes"] += len(notes)
+			slices.Sort(notes)
+			got["doubles"] += len(notes) - len(slices.Compact(notes))
+		}
+	}
+	return got
 }
 
 // codeCmd is `code N PROGRAM ARGS…`: the program ends with this exit code.

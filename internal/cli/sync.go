@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"edrc/internal/fault"
+	"edrc/internal/ledger"
 	"edrc/internal/report"
 	"edrc/internal/safe"
 	"edrc/internal/triage"
@@ -31,8 +32,8 @@ where the last run stopped, has each distinct file judged once, and posts the
 verdict on every alert that names it. It may be stopped anywhere and run twice:
 the next run carries on, no note is doubled and no scan is paid for twice.
 
-Exit: 0 done, 3 some source or file failed, 7 the scan quota is used up,
-130 interrupted.`,
+Exit: 0 done, 3 some source or file failed, 7 files wait because the scan
+quota or --max-scans is used up, 130 interrupted.`,
 		Example: "  edrc sync --dry-run\n  edrc sync --source s1-prod --max-scans 50\n  */5 * * * *  edrc sync --max-runtime 4m",
 		Args:    exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runSync(cmd, a, f) },
@@ -118,6 +119,10 @@ func syncOnce(ctx context.Context, flags flagSet, a *app, out report.Options, f 
 	defer watch.done()
 	svc, err := a.service(flags, serviceOptions{maxScans: f.maxScans, dryRun: f.dryRun, observe: watch.see, judges: true})
 	if err != nil {
+		return err
+	}
+	// A store that cannot be used is told once, not by each worker.
+	if err := svc.Store.View(ctx, func(ledger.Tx) error { return nil }); err != nil {
 		return err
 	}
 	sum, err := svc.Sync(ctx, o)

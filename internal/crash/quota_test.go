@@ -107,3 +107,39 @@ func severities(of map[string]int) string {
 	slices.Reverse(all)
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(all), " ", ""), "[]")
 }
+
+// TestWhatComesBackOfAQuotaGoesToTheWorstAlerts, also to those whose file is known
+// by a SHA-1 alone and therefore lets the others go first.
+func TestWhatComesBackOfAQuotaGoesToTheWorstAlerts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{Seed: 2, Alerts: -1, Files: 100}, settings{lease: 10 * time.Second})
+	w.control("quota", map[string]int{"quota": 0}, nil)
+	severity := map[string]int{}
+	const worst = 8
+	for i, f := range w.filesHeld("public")[:2*worst] {
+		rank, word, hash := 1, "medium", "sha256"
+		if i%2 == 0 {
+			rank, word = 2, "critical"
+			if i%4 == 0 {
+				hash = "sha1"
+			}
+		}
+		w.addAlerts(map[string]any{"file": f.Index, "age": "10m", "severity": word, "sha": hash})
+		severity[f.SHA256] = rank
+	}
+	if r := w.sync(); r.exit != 7 || w.lab.State().Intezer.Scans != 0 {
+		t.Fatalf("exit %d, want 7, with %d scans\n%s", r.exit, w.lab.State().Intezer.Scans, r.stderr)
+	}
+	w.control("quota", map[string]int{"quota": worst}, nil)
+	w.later(soon)
+	if r := w.sync(); r.exit != 7 {
+		t.Errorf("exit %d, want 7\n%s\n%s", r.exit, r.stdout, r.stderr)
+	}
+	judged := map[string]int{}
+	for h := range w.lab.State().Intezer.ScansByFile {
+		judged[h] = severity[h]
+	}
+	if got, want := severities(judged), strings.Repeat("2", worst); got != want {
+		t.Errorf("files of the severities %s were judged with what came back, want %s", got, want)
+	}
+}

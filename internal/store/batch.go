@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 )
 
 // await says which requests a round is for, as the last ticket: one that comes
@@ -30,22 +29,6 @@ func (s *Store) take() []*request {
 	batch := slices.Clone(s.queue[:n])
 	s.queue = slices.Delete(s.queue, 0, n)
 	return batch
-}
-
-// learn fits the next commit to how long this one kept the file locked, which is what
-// another process waits for.
-func (s *Store) learn(batch []*request, took time.Duration) {
-	records := 0
-	for _, r := range batch {
-		records += r.records
-	}
-	switch {
-	case !s.adapt:
-	case took > holdFor:
-		s.maxRecords = max(minRecords, s.maxRecords*2/3)
-	case took < holdFor/2 && records > s.maxRecords/2:
-		s.maxRecords = min(mostRecords, s.maxRecords*3/2)
-	}
 }
 
 // refuse answers the requests up to a ticket with an error, without running them.

@@ -130,7 +130,7 @@ func (s *Store) round() {
 		s.refuse(last, s.explain("write", err))
 		return
 	}
-	batch, began := s.take(), s.now()
+	batch := s.take()
 	// The waiters are answered when the file is closed: what they do next may be to
 	// open it.
 	defer func() {
@@ -141,7 +141,6 @@ func (s *Store) round() {
 	defer func() {
 		_ = h.close() // what is committed is durable already
 		s.committed = s.now()
-		s.learn(batch, s.committed.Sub(began))
 	}()
 	err = s.commit(h, batch)
 	if d, damaged := errors.AsType[*damage](err); damaged {

@@ -54,7 +54,7 @@ func TestALongListIsCutShort(t *testing.T) {
 			Hashes: hashesOf("a"), Attack: slices.Repeat([]alert.Technique{{ID: "T1"}}, 20)}}})
 	}
 	got := noteText(rec, fs, wide)
-	if !strings.Contains(got, "and 3 more files\n") || strings.Count(got, "T1,") != maxNoteAttack || strings.Count(got, "\n") != 14 {
+	if !strings.Contains(got, "and 3 more files\n") || strings.Count(got, "T1,") != maxNoteAttack || strings.Count(got, "\n") != 13 {
 		t.Error(got)
 	}
 }

@@ -79,6 +79,11 @@ func (s *Service) Sync(ctx context.Context, o SyncOptions) (*Summary, error) {
 	}
 	if _, err := s.Scanner.RefreshQuota(ctx); err != nil && !fault.Is(err, fault.Interrupted) {
 		r.trouble = err // told at the end; what is remembered and looked up still helps
+	} else if err == nil {
+		// The engine answers: what waited because it did not is due at once.
+		if err := s.Scanner.Wake(ctx, scan.ReasonEngine); err != nil {
+			return nil, err
+		}
 	}
 	r.pullAll(ctx)
 	err = r.work(ctx)
@@ -270,6 +275,9 @@ func (r *syncer) round(ctx context.Context) (int, error) {
 
 // judge claims a batch of file jobs of the highest priority and steps each.
 func (r *syncer) judge(ctx context.Context) (int, error) {
+	if r.refused() {
+		return 0, nil
+	}
 	workers := r.Settings.withDefaults().Workers
 	jobs, err := r.Scanner.Claim(ctx, 4*workers)
 	if err != nil || len(jobs) == 0 {
@@ -339,11 +347,17 @@ func (r *syncer) notes(ctx context.Context, t *target) int {
 // nextDue gives when there is something to do again: an analysis to poll, a note
 // to read again. Zero: nothing that this run should wait for.
 func (r *syncer) nextDue(ctx context.Context) (time.Time, error) {
-	next, err := r.Scanner.NextDue(ctx)
-	if err != nil || r.o.DryRun {
-		return time.Time{}, err
+	if r.o.DryRun {
+		return time.Time{}, nil
 	}
-	err = r.Store.View(ctx, func(tx ledger.Tx) error {
+	var next time.Time
+	if !r.refused() {
+		var err error
+		if next, err = r.Scanner.NextDue(ctx); err != nil {
+			return next, err
+		}
+	}
+	err := r.Store.View(ctx, func(tx ledger.Tx) error {
 		for _, t := range r.targets {
 			if t.sid == "" || t.failures >= giveUpAfter {
 				continue
@@ -359,6 +373,14 @@ func (r *syncer) nextDue(ctx context.Context) (time.Time, error) {
 		return nil
 	})
 	return next, err
+}
+
+// refused reports whether the engine refuses our key: then no file can be judged
+// in this run, and waiting does not help.
+func (r *syncer) refused() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fault.Is(r.trouble, fault.Auth) || fault.Is(r.trouble, fault.Denied)
 }
 
 // nextNote gives when the source's next queued note may be tried, by its effect.
