@@ -42,8 +42,7 @@ func over(got, aim float64) string {
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
 
-// sync adds one run; aims are judged where the vendor's own limits are on, since no
-// vendor allows the lab's thousand a second.
+// sync adds one run.
 func (r *report) sync(s *result, judge bool) {
 	r.runs = append(r.runs, s)
 	if !judge {

@@ -36,7 +36,7 @@ func (f *scanFlags) register(c *cobra.Command, note bool) {
 	if note {
 		fl.BoolVar(&f.note, "note", false, "post the verdict note on the alert")
 	}
-	fl.StringSliceVar(&f.failOn, "fail-on", nil, "exit 10 when a verdict is one of these `classes`")
+	fl.StringSliceVar(&f.failOn, "fail-on", nil, "exit 10 when a verdict is one of these `classes`, 3 when there is none")
 	fl.BoolVar(&f.noWait, "no-wait", false, "do not wait for a running analysis; sync or the same command carries on")
 	fl.BoolVar(&f.refresh, "refresh", false, "believe nothing that is remembered; this may spend a scan")
 	fl.StringVar(&f.maxAge, "max-age", "", "believe verdicts up to this `age` only: 12h, 7d")
@@ -221,6 +221,9 @@ func scanExit(files []triage.Judged, errs []error, failOn []alert.Class) error {
 		if slices.Contains(failOn, j.Verdict.Class) {
 			return exitError(fault.ExitThreat)
 		}
+	}
+	if len(failOn) > 0 && judged < len(files) && len(errs) == 0 {
+		return exitError(fault.ExitPartial) // "not bad" would be a guess
 	}
 	for _, j := range files {
 		if strings.HasPrefix(j.Pending, "quota") {

@@ -304,6 +304,9 @@ func (d *deliverer) findNote(ctx context.Context, reader source.NoteReader, it *
 	slices.SortFunc(ours, func(a, b alert.Note) int { return a.Created.Compare(b.Created) })
 	if remover, ok := d.src.(source.NoteRemover); ok {
 		for _, double := range ours[1:] {
+			if !sameNote(ours[0].Text, double.Text, it.out.Marker) {
+				continue // somebody quotes it
+			}
 			if err := remover.RemoveNote(ctx, it.rec.Handle, double.ID); err == nil {
 				d.sum.add(func(s *SourceSummary) { s.Repaired++ })
 			}

@@ -28,6 +28,8 @@ type labWorld struct {
 	t     *testing.T
 	lab   *lab.Lab
 	store *store.Store
+	// transport, if set, sees what the clients send.
+	transport http.RoundTripper
 }
 
 // labConfig is the part of the lab's configuration that matters here.
@@ -68,6 +70,9 @@ func (w *labWorld) process(holder string, st *store.Store, p scan.Policy, change
 	}
 	sleep := func(ctx context.Context, d time.Duration) error { return nap(ctx, min(d, 2*time.Millisecond)) }
 	h := httpx.Config{Attempts: 15, RetryBase: time.Millisecond, RetryMax: 5 * time.Millisecond, Sleep: sleep}
+	if w.transport != nil {
+		h.Transport = w.transport
+	}
 	s := &Service{Store: st, Holder: holder, Now: time.Now, Sleep: sleep, Settings: Settings{Wait: 20 * time.Second, NoteRetry: time.Millisecond}}
 	zero := time.Duration(0)
 	for name, c := range cfg.Sources {
@@ -186,7 +191,7 @@ func (w *labWorld) total() (alerts int) {
 func TestLabEveryAlertIsSeenEveryFileIsPaidOnceEveryNoteIsWrittenOnce(t *testing.T) {
 	for _, surface := range []string{"threats", "unified"} {
 		t.Run(surface, func(t *testing.T) {
-			w := newLabWorld(t, lab.Options{Alerts: 600, Files: 40, Sources: 2}, func(o *sentinelone.Options) { o.Surface = surface })
+			w := newLabWorld(t, lab.Options{Alerts: 150, Files: 30, Sources: 2}, func(o *sentinelone.Options) { o.Surface = surface })
 			sum := w.settle(w.Service)
 			if got := w.remembered(); got != w.total() {
 				t.Errorf("%d of %d alerts", got, w.total())

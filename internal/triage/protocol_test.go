@@ -273,6 +273,19 @@ func TestAVisibleDoubleOfOursIsRemovedAndTheOlderOneStays(t *testing.T) {
 	}
 }
 
+func TestANoteThatQuotesOursIsNeverRemoved(t *testing.T) {
+	text := "Intezer verdict: malicious\n" + tag(markerOf("a", alert.Malicious))
+	for _, quote := range []string{"> " + text, "FYI: " + text, text + "\nI agree", "see " + tag(markerOf("a", alert.Malicious)), "<p>&gt; Intezer verdict: malicious<br>" + tag(markerOf("a", alert.Malicious)) + "</p>"} {
+		w := noteWorld(t)
+		w.p.put("1", text)
+		w.clock.add(time.Second)
+		w.p.put("1", quote)
+		if w.sync(); len(w.p.removed) != 0 || len(w.p.posts) != 0 {
+			t.Errorf("%q was removed", quote)
+		}
+	}
+}
+
 func TestAlertsThatShareAnIncidentGetOneNote(t *testing.T) {
 	w := newWorld(t)
 	w.engine.set("a", alert.Malicious)

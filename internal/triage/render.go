@@ -212,13 +212,29 @@ func plants(s string) bool {
 // markersIn finds the markers in a note as a product gives it back: it may have
 // turned it into HTML, changed its normal form or folded its white space.
 func markersIn(text string) []string {
-	text = plainTag().ReplaceAllString(html.UnescapeString(text), " ")
-	text = strings.Join(strings.Fields(norm.NFC.String(text)), " ")
 	var out []string
-	for _, m := range markerTag().FindAllStringSubmatch(text, -1) {
+	for _, m := range markerTag().FindAllStringSubmatch(folded(text), -1) {
 		out = append(out, m[1])
 	}
 	return out
+}
+
+// folded undoes what products do to a note: HTML, normal form, white space.
+func folded(text string) string {
+	text = plainTag().ReplaceAllString(html.UnescapeString(text), " ")
+	return strings.Join(strings.Fields(norm.NFC.String(text)), " ")
+}
+
+// sameNote reports whether two notes that hold one marker are the same note written
+// twice, and not a person's that quotes it: they begin alike and the marker ends both.
+func sameNote(a, b, marker string) bool {
+	a, b = folded(a), folded(b)
+	tail := marker + "]"
+	if !strings.HasSuffix(a, tail) || !strings.HasSuffix(b, tail) {
+		return false
+	}
+	n := min(len(a), len(b), len("Intezer verdict: "))
+	return a[:n] == b[:n]
 }
 
 // foreignVerdict recognises a note of Intezer EDR Connect that tells the same
