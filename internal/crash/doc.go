@@ -10,5 +10,6 @@
 // should have happened is worked out from the lab's own data (truth_test.go).
 //
 // Each test is named after the promise that it can break. EDRC_LONG=1 tries every
-// boundary where the plain run takes a sample.
+// boundary where the plain run takes a sample. They need Linux: signals that stop,
+// and /proc.
 package crash

@@ -75,6 +75,9 @@ type Store struct {
 
 const (
 	viewTimeout = 2 * time.Second
+	// patience is how much longer a goroutine waits for its own process than for
+	// another one.
+	patience = 30
 	// gateAll is the weight that leaves nobody else in.
 	gateAll = 1 << 20
 )
@@ -186,6 +189,9 @@ func (s *Store) enter(ctx context.Context, weight int64, timeout time.Duration) 
 	if closed {
 		return nil, errClosed
 	}
+	// The wait for ourselves is bounded only because a View inside an Update would
+	// wait for ever; a slow disk must not look like that.
+	timeout *= patience
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := s.gate.Acquire(limited, weight); err != nil {
