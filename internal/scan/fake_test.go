@@ -69,6 +69,7 @@ type sample struct {
 	never    bool          // its analyses never end
 
 	id    string // of the analysis that runs
+	began time.Time
 	polls int
 	done  time.Time // zero: never analysed
 	scans int       // paid for
@@ -85,7 +86,10 @@ type engine struct {
 	submits []alert.Hash
 	n       int
 	mute    bool // its replies name no hash but the SHA-256
-	quota   Allowance
+	// takes, if set, is how long an analysis runs by the clock, whoever polls it;
+	// else the second poll finds it done.
+	takes time.Duration
+	quota Allowance
 	// before runs before a call is answered; an error is the answer. after runs once
 	// a submit was carried out; an error is then all that the caller learns.
 	before func(call string, h alert.Hash) error
@@ -170,6 +174,7 @@ func (e *engine) Lookup(_ context.Context, h alert.Hash) (Analysis, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	f := e.byHash[h]
+	e.ripen(f)
 	if f == nil || f.done.IsZero() {
 		return Analysis{}, fault.New(fault.NotFound, "no analysis")
 	}
@@ -182,6 +187,7 @@ func (e *engine) Submit(_ context.Context, h alert.Hash) (Submission, error) {
 	}
 	e.mu.Lock()
 	f, after := e.byHash[h], e.after
+	e.ripen(f)
 	var out Submission
 	switch {
 	case f == nil || f.unheld:
@@ -192,7 +198,7 @@ func (e *engine) Submit(_ context.Context, h alert.Hash) (Submission, error) {
 		out = Submission{Outcome: AlreadyRunning, ID: f.id}
 	default:
 		e.n++
-		f.id, f.polls = fmt.Sprintf("analysis-%d", e.n), 0
+		f.id, f.polls, f.began = fmt.Sprintf("analysis-%d", e.n), 0, e.clock.now()
 		e.byID[f.id] = f
 		f.scans++
 		e.submits = append(e.submits, h)
@@ -218,8 +224,9 @@ func (e *engine) Poll(_ context.Context, id string) (Analysis, error) {
 		return Analysis{ID: id, State: Vanished}, nil
 	}
 	f.polls++
+	e.ripen(f)
 	switch {
-	case f.never || f.polls < 2:
+	case e.takes > 0 && f.id != "", f.never || f.polls < 2 && e.takes == 0:
 		return Analysis{ID: id, State: Running}, nil
 	case f.vanishes > 0:
 		f.vanishes--
@@ -230,8 +237,17 @@ func (e *engine) Poll(_ context.Context, id string) (Analysis, error) {
 		f.id = ""
 		return Analysis{ID: id, State: Failed, Reason: "it broke"}, nil
 	}
-	f.id, f.done = "", e.clock.now()
+	if f.id != "" {
+		f.id, f.done = "", e.clock.now()
+	}
 	return Analysis{ID: id, State: Succeeded, Verdict: e.verdict(f, id), Date: e.clock.now(), Private: true}, nil
+}
+
+// ripen ends an analysis whose time is over.
+func (e *engine) ripen(f *sample) {
+	if f != nil && f.id != "" && e.takes > 0 && e.clock.now().Sub(f.began) >= e.takes {
+		f.id, f.done = "", e.clock.now()
+	}
 }
 
 func (e *engine) Detail(_ context.Context, a Analysis) (alert.Verdict, error) {
