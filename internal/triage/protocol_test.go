@@ -529,7 +529,7 @@ func TestNotesInDoubtDoNotTakeTheTurnOfOthers(t *testing.T) {
 func TestACommitOfAnotherTimeZoneIsNoOtherCommit(t *testing.T) {
 	w := noteWorld(t)
 	w.Settings.Wait = 0
-	east := time.FixedZone("east", 9*3600)
+	east := time.FixedZone("east", 5*3600+1800) // each reading of such a time has a zone of its own
 	w.Now = func() time.Time { return w.clock.now().In(east) }
 	w.p.outcomes = []source.NoteOutcome{source.NoteUnknown}
 	w.sync()
