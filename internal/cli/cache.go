@@ -17,7 +17,8 @@ import (
 )
 
 func newCache(a *app) *cobra.Command {
-	return group("cache", "What is remembered: verdicts, alerts, file jobs, notes", newCacheStats(a), newCacheGet(a), newCacheExplain(a))
+	return group("cache", "What is remembered: verdicts, alerts, file jobs, notes", newCacheStats(a), newCacheList(a), newCacheGet(a), newCacheExplain(a),
+		newCachePrune(a), newCacheCompact(a), newCacheExport(a), newCacheImport(a))
 }
 
 // statsJSON is the store in numbers: schema edrc.cache.stats/v1.
