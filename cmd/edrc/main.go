@@ -3,8 +3,18 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	"edrc/internal/cli"
 )
 
-func main() { os.Exit(cli.Main(os.Args[1:])) }
+// memoryLimit makes the collector work harder rather than let the heap of a large
+// sync grow to twice what is alive. It is soft: nothing fails beyond it.
+const memoryLimit = 32 << 20
+
+func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	os.Exit(cli.Main(os.Args[1:]))
+}

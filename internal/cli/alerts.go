@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,25 +45,21 @@ func newAlertsList(a *app) *cobra.Command {
 	}
 	fl := c.Flags()
 	fl.StringSliceVar(&f.sources, "source", nil, "only these `sources`")
-	fl.StringVar(&f.since, "since", "24h", "created since: 24h, 7d, yesterday, 2026-11-01, RFC 3339 (`time`)")
-	fl.StringVar(&f.until, "until", "", "created until (`time`)")
+	fl.StringVar(&f.since, "since", "24h", "created since this `time`: 24h, 7d, yesterday, 2026-11-01, RFC 3339")
+	fl.StringVar(&f.until, "until", "", "created until this `time`")
 	fl.StringVar(&f.severity, "severity", "", "this `severity`; \"high+\" for that and above; or several with commas")
 	fl.StringSliceVar(&f.statuses, "status", nil, "these `statuses`: new, in_progress, resolved")
 	fl.StringVar(&f.host, "host", "", "on this `host`; \"FIN-*\" for a prefix")
 	fl.StringVar(&f.hash, "hash", "", "naming this file `hash`")
 	fl.StringSliceVar(&f.verdicts, "verdict", nil, "whose remembered verdict is one of these `classes`")
-	fl.IntVar(&f.limit, "limit", listDefault, "show the `N` worst (or newest with --sort time)")
+	fl.IntVar(&f.limit, "limit", listDefault, "show the `N` worst; the newest with --sort age")
 	fl.BoolVar(&f.all, "all", false, "show all that match")
 	fl.BoolVar(&f.offline, "offline", false, "ask no product: show what sync has seen")
 	return c
 }
 
 func runAlertsList(cmd *cobra.Command, a *app, f alertFilters) error {
-	svc, err := a.service(cmd.Flags(), serviceOptions{})
-	if err != nil {
-		return err
-	}
-	out, err := a.options(report.Names(alertColumns()))
+	svc, out, err := a.begin(cmd, report.Names(alertColumns()), serviceOptions{})
 	if err != nil {
 		return err
 	}
@@ -72,7 +67,7 @@ func runAlertsList(cmd *cobra.Command, a *app, f alertFilters) error {
 	if err != nil {
 		return err
 	}
-	o.ByTime = strings.TrimPrefix(out.Sort, "-") == "time"
+	o.ByTime = slices.Contains([]string{"time", "age"}, strings.ToLower(strings.TrimPrefix(out.Sort, "-")))
 	list, err := svc.List(cmd.Context(), o)
 	if err != nil {
 		return err
@@ -83,26 +78,13 @@ func runAlertsList(cmd *cobra.Command, a *app, f alertFilters) error {
 	}
 	rows := report.List[triage.Row]{Schema: "edrc.alerts/v1", Columns: alertColumns(), Items: list.Rows, Errors: errs,
 		Empty: "no alerts match; the window is --since " + f.since}
-	if err := printAlerts(cmd.Context(), a, out, rows); err != nil {
+	if err := report.PrintAs(cmd.Context(), a.IO, out, rows, newAlertJSON); err != nil {
 		return err
 	}
 	if !out.Machine() && len(list.Rows) > 0 {
-		a.IO.ErrStyle()
-		fmt.Fprintln(a.IO.Err, listFooter(list))
+		a.say("%s", listFooter(list))
 	}
 	return failed(errs, list.Sources > len(list.Errors))
-}
-
-// printAlerts prints rows; json has the alert's own shape, not the table's.
-func printAlerts(ctx context.Context, a *app, out report.Options, l report.List[triage.Row]) error {
-	if !out.Structured() {
-		return report.Print(ctx, a.IO, out, l)
-	}
-	items := make([]alertJSON, len(l.Items))
-	for i, r := range l.Items {
-		items[i] = newAlertJSON(r)
-	}
-	return report.Print(ctx, a.IO, out, report.List[alertJSON]{Schema: l.Schema, Items: items, Errors: l.Errors})
 }
 
 func (f alertFilters) options(now time.Time) (triage.ListOptions, error) {
@@ -143,7 +125,11 @@ func (f alertFilters) options(now time.Time) (triage.ListOptions, error) {
 func listFooter(l *triage.Listing) string {
 	text := count(len(l.Rows), "alert")
 	if l.Total > len(l.Rows) {
-		text = fmt.Sprintf("%d of %d alerts (--limit, --all)", len(l.Rows), l.Total)
+		text = fmt.Sprintf("%d of %d alerts (--all)", len(l.Rows), l.Total)
+	}
+	from := count(l.Sources, "source")
+	if failed := len(l.Errors); failed > 0 {
+		from = fmt.Sprintf("%d of %s", l.Sources-failed, from)
 	}
 	known := 0
 	for _, r := range l.Rows {
@@ -151,7 +137,7 @@ func listFooter(l *triage.Listing) string {
 			known++
 		}
 	}
-	return fmt.Sprintf("%s from %s, %s, %s remembered", text, count(l.Sources, "source"), count(l.Files, "file"), count(known, "verdict"))
+	return fmt.Sprintf("%s from %s, %s, %s remembered", text, from, count(l.Files, "file"), count(known, "verdict"))
 }
 
 // alertColumns are the columns of an alert list.
@@ -173,10 +159,10 @@ func alertColumns() []report.Column[triage.Row] {
 		{Name: "status", Wide: true, Value: func(_ report.View, r row) string { return string(r.Alert.Status) }},
 		{Name: "host", Value: func(_ report.View, r row) string { return r.Alert.Host.Name }, Shrink: 2, Min: 8},
 		{Name: "user", Wide: true, Value: func(_ report.View, r row) string { return r.Alert.User }, Shrink: 4, Min: 8},
-		{Name: "what", Value: func(_ report.View, r row) string { return r.Alert.Title }, Shrink: 3, Min: 12},
+		{Name: "what", Value: whatCell, Shrink: 2, Min: 12},
 		{Name: "file", Value: func(_ report.View, r row) string { return fileName(r.Alert) }, Shrink: 2, Min: 10},
 		{Name: "sha256", Wide: true, Value: func(_ report.View, r row) string { return string(firstHash(r.Alert)) }, Shrink: 5, Min: 12},
-		{Name: "verdict", Value: func(_ report.View, r row) string { return verdictCell(r) }, Shrink: 1, Min: 10, Flex: true,
+		{Name: "verdict", Value: func(v report.View, r row) string { return verdictCell(v, r) }, Shrink: 1, Min: 10, Flex: true,
 			Sort: func(a, b row) int { return classRank(a) - classRank(b) }, Style: styleVerdict},
 		{Name: "also", Wide: true, Value: func(v report.View, r row) string {
 			var refs []string
@@ -224,15 +210,34 @@ func firstHash(a alert.Alert) alert.Hash {
 	return ""
 }
 
-func verdictCell(r triage.Row) string {
+// whatCell leaves out, for the eye, the file that stands beside it.
+func whatCell(v report.View, r triage.Row) string {
+	if v.TTY && len(r.Alert.Files) > 0 {
+		if what, found := strings.CutPrefix(r.Alert.Title, r.Alert.Files[0].Name+" detected as "); found {
+			return what
+		}
+	}
+	return r.Alert.Title
+}
+
+func verdictCell(v report.View, r triage.Row) string {
 	if r.Verdict == nil {
-		return r.Scan
+		return forEye(v, r.Scan)
 	}
 	text := strings.ReplaceAll(string(r.Verdict.Class), "_", " ")
 	if r.Verdict.Family != "" {
 		text += " " + r.Verdict.Family
 	}
 	return text
+}
+
+// forEye shortens a reason to what a table has room for: "file needed: the
+// engine does not hold it" is "file needed". The card tells it whole.
+func forEye(v report.View, reason string) string {
+	if v.TTY {
+		reason, _, _ = strings.Cut(reason, ":")
+	}
+	return reason
 }
 
 func doneCell(rec *ledger.Alert) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,11 +24,7 @@ func newAlertsGet(a *app) *cobra.Command {
 		Example: "  edrc alerts get s1-prod:1698432198765432101\n  edrc alerts get s1-prod:…88213 -o json",
 		Args:    atLeast(1, "the REF of an alert"), ValidArgsFunction: a.completeRefs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			svc, err := a.service(cmd.Flags(), serviceOptions{})
-			if err != nil {
-				return err
-			}
-			out, err := a.options(nil)
+			svc, out, err := a.begin(cmd, nil, serviceOptions{})
 			if err != nil {
 				return err
 			}
@@ -67,6 +64,7 @@ func runAlertsGet(ctx context.Context, a *app, svc *triage.Service, out report.O
 		}
 		shown++
 	}
+	report.Errors(a.IO, out.ErrorFormat(), errs)
 	return failed(errs, shown > 0)
 }
 
@@ -75,21 +73,18 @@ func runAlertsGet(ctx context.Context, a *app, svc *triage.Service, out report.O
 func alertCard(a *app, d *triage.Detail) error {
 	al := d.Alert
 	now := a.Now()
-	right := fmt.Sprintf("%s · %s · %s ago (%s)", al.Severity, al.Status, report.Age(now.Sub(al.Created)), al.Created.UTC().Format("2006-01-02 15:04 UTC"))
+	layout := "15:04 UTC"
+	if now.Sub(al.Created) > 12*time.Hour {
+		layout = "2006-01-02 15:04 UTC"
+	}
+	right := fmt.Sprintf("%s · %s · %s ago (%s)", al.Severity, al.Status, report.Age(now.Sub(al.Created)), al.Created.UTC().Format(layout))
 	rows := []report.Row{
-		{Label: "ref", Lines: []string{al.Ref.String()}},
+		{Label: "ref", Lines: []string{al.Ref.String()}, Whole: true},
 		{Label: "host", Lines: []string{hostLine(al)}},
 		{Label: "command", Lines: lines(al.Command)},
 	}
 	for _, f := range d.Files {
-		rows = append(rows, report.Row{Label: "file", Lines: fileLines(f)})
-		rows = append(rows, report.Row{Label: "verdict", Lines: []string{verdictLine(f, a)},
-			Style: func(s term.Style, line string) string {
-				if f.Verdict == nil {
-					return line
-				}
-				return styleClass(s, f.Verdict.Class, line)
-			}})
+		rows = append(rows, fileRows(f, a)...)
 	}
 	if len(d.Files) == 0 {
 		rows = append(rows, report.Row{Label: "file", Lines: []string{"none named"}})
@@ -99,11 +94,11 @@ func alertCard(a *app, d *triage.Detail) error {
 		also = append(also, ref.String()+" (same file, same host)")
 	}
 	rows = append(rows,
-		report.Row{Label: "also", Lines: also},
+		report.Row{Label: "also", Lines: also, Whole: true},
 		report.Row{Label: "attack", Lines: lines(attackLine(al.Attack))},
 		report.Row{Label: "done", Lines: doneLines(d, a)},
-		report.Row{Label: "console", Lines: lines(al.URL)},
-		report.Row{Label: "next", Lines: nextLines(d)})
+		report.Row{Label: "console", Lines: lines(al.URL), Whole: true},
+		report.Row{Label: "next", Lines: nextLines(d), Whole: true})
 	return report.Card(a.IO, al.Title, right, rows)
 }
 
@@ -136,7 +131,8 @@ func hostLine(al alert.Alert) string {
 	return text
 }
 
-func fileLines(f triage.FileView) []string {
+// fileRows shows a file, its hash to copy, and what is known of it.
+func fileRows(f triage.FileView, a *app) []report.Row {
 	name := f.File.Path
 	if name == "" {
 		name = f.File.Name
@@ -144,17 +140,24 @@ func fileLines(f triage.FileView) []string {
 	if f.File.Size > 0 {
 		name += " · " + triage.Bytes(f.File.Size)
 	}
-	h := f.File.Best()
-	if h == "" {
-		return []string{name, "no usable hash"}
+	hash := report.Row{Label: "hash", Lines: []string{"none that is usable"}}
+	if h := f.File.Best(); h != "" {
+		hash = report.Row{Label: string(h.Algo()), Lines: []string{string(h)}, Whole: true}
 	}
-	return []string{name, fmt.Sprintf("%s %s", h.Algo(), h)}
+	verdict := report.Row{Label: "verdict", Lines: []string{verdictLine(f, a)}}
+	file := report.Row{Label: "file", Lines: []string{name}, Tail: true}
+	if f.Verdict == nil {
+		return []report.Row{file, hash, verdict}
+	}
+	verdict.Style = func(s term.Style, line string) string { return styleClass(s, f.Verdict.Class, line) }
+	return []report.Row{file, hash, verdict,
+		{Label: "report", Lines: lines(f.Verdict.URL), Whole: true}}
 }
 
 func verdictLine(f triage.FileView, a *app) string {
 	if f.Verdict == nil {
 		if text := triage.WaitsFor([]triage.FileView{f}, a.Now()); text != "" {
-			return "none yet: " + text
+			return "none yet · " + text
 		}
 		return "none"
 	}
@@ -171,9 +174,6 @@ func verdictLine(f triage.FileView, a *app) string {
 	}
 	if !f.Learned.IsZero() {
 		parts = append(parts, fmt.Sprintf("%s %s ago", f.From, report.Age(a.Now().Sub(f.Learned))))
-	}
-	if v.URL != "" {
-		parts = append(parts, v.URL)
 	}
 	return strings.Join(parts, " · ")
 }
@@ -224,7 +224,7 @@ func doneLines(d *triage.Detail, a *app) []string {
 	if len(out) == 0 {
 		switch rec.State {
 		case ledger.AlertOpen:
-			out = append(out, "open: waiting for its verdict or note")
+			out = append(out, "nothing yet: waiting for the verdict, then for the note")
 		default:
 			out = append(out, string(rec.State))
 		}

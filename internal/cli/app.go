@@ -2,21 +2,18 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io/fs"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"edrc/internal/alert"
 	"edrc/internal/config"
 	"edrc/internal/fault"
-	"edrc/internal/httpx"
 	"edrc/internal/report"
 	"edrc/internal/safe"
 	"edrc/internal/scan"
@@ -46,8 +43,6 @@ type app struct {
 	closers []func()
 }
 
-func trim(s string) string { return strings.TrimSpace(s) }
-
 // close gives back whatever was opened, newest first.
 func (a *app) close() {
 	for i := len(a.closers) - 1; i >= 0; i-- {
@@ -61,9 +56,8 @@ func (a *app) warn(msg string) {
 	_, _ = a.IO.Err.Write([]byte("edrc: " + safe.Text(msg) + "\n"))
 }
 
-// options checks the output flags before any work is done; columns is nil for
-// what is no list. The configuration's default format needs the configuration,
-// so commands that have none skip it.
+// options checks the output flags; columns is nil for what is no list. The
+// configuration's default format is taken once the configuration is read.
 func (a *app) options(columns []string) (report.Options, error) {
 	color, err := term.ParseColor(a.color)
 	if err != nil {
@@ -71,10 +65,32 @@ func (a *app) options(columns []string) (report.Options, error) {
 	}
 	a.IO.Color = color
 	a.output.Format = a.format
+	if columns == nil && slices.Contains([]string{report.Wide, report.CSV, report.MD}, a.format) {
+		return a.output, fault.Usagef("-o %s is for lists; this is one thing: table, json, ndjson or yaml", a.format)
+	}
 	if a.output.Format == "" && a.cfg != nil {
 		a.output.Format = a.cfg.Output.Format
 	}
 	return a.output, a.output.Validate(columns)
+}
+
+// begin is how most commands begin: the output flags are checked before anything
+// is read, then the use cases are built. columns is nil for what is no list.
+func (a *app) begin(cmd *cobra.Command, columns []string, o serviceOptions) (*triage.Service, report.Options, error) {
+	if _, err := a.options(columns); err != nil {
+		return nil, a.output, err
+	}
+	svc, err := a.service(cmd.Flags(), o)
+	if err != nil {
+		return nil, a.output, err
+	}
+	if !o.finishes {
+		ctx, stop := a.interruptible(cmd.Context())
+		a.closers = append(a.closers, stop)
+		cmd.SetContext(ctx)
+	}
+	out, err := a.options(columns)
+	return svc, out, err
 }
 
 // config reads the configuration, once.
@@ -115,82 +131,6 @@ func noConfig(path string, asked bool) error {
 		"try it without any account:   edrc demo\nor describe your sources in:  %s\nbeginning with:               edrc config example", path)
 }
 
-// httpConfig is what all clients share; products and engines add their own.
-func (a *app) httpConfig(cfg *config.Config, name string) (httpx.Config, error) {
-	h := httpx.Config{Name: name, Timeout: cfg.HTTP.Timeout, RetryBase: cfg.HTTP.RetryBase,
-		UserAgent: "edrc/" + buildVersion().Version, Now: a.Now, RateDir: filepath.Join(cfg.StateDir, "rates")}
-	if a.trace {
-		h.Trace = a.IO.Err
-	}
-	rt, err := transport(cfg.HTTP)
-	if err != nil {
-		return h, err
-	}
-	h.Transport = rt
-	if a.Transport != nil {
-		h.Transport = a.Transport(rt)
-	}
-	return h, nil
-}
-
-// transport adds the configured proxy and certificate authority to the default.
-func transport(c config.HTTP) (*http.Transport, error) {
-	t := httpx.NewTransport()
-	if c.Proxy != "" {
-		u, err := url.Parse(c.Proxy)
-		if err != nil || u.Host == "" {
-			return nil, fault.Usagef("http.proxy is not a URL").WithHint("for example http://proxy:3128")
-		}
-		t.Proxy = http.ProxyURL(u)
-	}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fault.Usagef("http.ca_file: %w", err)
-		}
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fault.Usagef("http.ca_file: %s holds no PEM certificate", c.CAFile)
-		}
-		if t.TLSClientConfig == nil {
-			t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		}
-		t.TLSClientConfig.RootCAs = pool
-	}
-	return t, nil
-}
-
-// buildSources makes every configured source; none is talked to.
-func (a *app) buildSources(cfg *config.Config) ([]source.Source, error) {
-	if a.sources != nil {
-		return a.sources, nil
-	}
-	products := map[string]all.Product{}
-	for _, p := range all.Products() {
-		products[p.Kind] = p
-	}
-	var out []source.Source
-	for _, sc := range cfg.Sources {
-		h, err := a.httpConfig(cfg, sc.Name)
-		if err != nil {
-			return nil, err
-		}
-		src, err := products[sc.Kind].New(sc.Name, sc.Options, h)
-		if err != nil {
-			return nil, err
-		}
-		if c, ok := src.(interface{ Close() }); ok {
-			a.closers = append(a.closers, c.Close)
-		}
-		out = append(out, src)
-	}
-	a.sources = out
-	return out, nil
-}
-
 // openStore opens the store at a path; nothing is created before the first write.
 func (a *app) openStore(path string) (*store.Store, error) {
 	s, err := store.Open(store.Options{Path: path, Now: a.Now, Warn: a.warn})
@@ -216,6 +156,11 @@ type serviceOptions struct {
 	maxScans int
 	dryRun   bool
 	observe  func(triage.Event)
+	// judges says that the command is nothing without a scan engine.
+	judges bool
+	// finishes says that the first Ctrl-C does not end the command: it stops by
+	// itself, at the next boundary.
+	finishes bool
 }
 
 // service builds the use cases over the configured sources, engine and store. A
@@ -224,6 +169,9 @@ func (a *app) service(cmdFlags flagSet, o serviceOptions) (*triage.Service, erro
 	cfg, err := a.config(cmdFlags)
 	if err != nil {
 		return nil, err
+	}
+	if o.judges && cfg.Scan.Engine == "" {
+		return nil, fault.Usagef("no scan engine is configured").WithHint("add `scan: {engine: intezer, api_key: …}` to %s", cfg.Path)
 	}
 	sources, err := a.buildSources(cfg)
 	if err != nil {
@@ -252,34 +200,6 @@ func (a *app) service(cmdFlags flagSet, o serviceOptions) (*triage.Service, erro
 	}
 	svc.Scanner, err = a.scanner(cfg, st, holder, o)
 	return svc, err
-}
-
-// scanner builds the engine and the ladder over it.
-func (a *app) scanner(cfg *config.Config, st scan.Store, holder string, o serviceOptions) (*scan.Scanner, error) {
-	h, err := a.httpConfig(cfg, cfg.Scan.Engine)
-	if err != nil {
-		return nil, err
-	}
-	opts := cfg.Scan.Options.(*intezer.Options)
-	engine, err := intezer.New(*opts, intezer.Env{HTTP: h, TokenDir: filepath.Join(cfg.StateDir, "tokens"), Now: a.Now})
-	if err != nil {
-		return nil, err
-	}
-	a.engine = engine
-	a.closers = append(a.closers, engine.Close)
-	life := scan.DefaultLife()
-	for class, d := range cfg.Scan.Life {
-		life[alert.Class(class)] = d
-	}
-	if m := cfg.Scan.MaxAge; m > 0 {
-		for c, d := range life {
-			life[c] = min(d, m)
-		}
-	}
-	policy := scan.Policy{Life: life, DailyBudget: cfg.Scan.DailyBudget, ReservePercent: cfg.Scan.Reserve,
-		MaxScans: o.maxScans, PollBase: opts.PollEvery(), RetryBase: 30 * cfg.HTTP.RetryBase,
-		ClaimFor: cfg.Sync.Lease, DryRun: o.dryRun}
-	return scan.New(engine, st, policy, holder, a.Now, a.warn), nil
 }
 
 // scratch copies the store into a file that goes away with the process.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,9 @@ argument, which other users could read.`,
 		Example: "  edrc auth login s1-prod", Args: exact(1, "the name that {keyring: NAME} has in the configuration"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			secret, err := a.IO.Password(cmd.Context(), "Secret for "+args[0]+": ")
+			ctx, stop := a.interruptible(cmd.Context())
+			defer stop()
+			secret, err := a.IO.Password(ctx, "Secret for "+args[0]+":")
 			if errors.Is(err, term.ErrNoTerminal) {
 				return fault.New(fault.Declined, "there is no terminal to ask for the secret on").
 					WithHint("without one use {env: VARIABLE} or {file: PATH} in the configuration")
@@ -27,7 +30,7 @@ argument, which other users could read.`,
 			if err != nil {
 				return err
 			}
-			if secret = trim(secret); secret == "" {
+			if secret = strings.TrimSpace(secret); secret == "" {
 				return fault.New(fault.Declined, "nothing was typed; nothing is stored")
 			}
 			if err := config.StoreSecret(args[0], secret); err != nil {

@@ -34,6 +34,9 @@ func newCacheStats(a *app) *cobra.Command {
 		Use: "stats", Short: "How much is remembered, and where", Example: "  edrc cache stats",
 		Args: exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := a.options(nil); err != nil {
+				return err
+			}
 			cfg, err := a.config(cmd.Flags())
 			if err != nil {
 				return err
@@ -68,7 +71,9 @@ func statsCard(a *app, st store.Stats) error {
 		rows = append(rows, report.Row{Label: "", Lines: []string{"nothing is remembered yet"}})
 	}
 	for _, c := range st.Counts {
-		rows = append(rows, report.Row{Label: c.Kind, Lines: []string{fmt.Sprint(c.N)}})
+		if c.N > 0 || a.verbose {
+			rows = append(rows, report.Row{Label: c.Kind, Lines: []string{fmt.Sprint(c.N)}})
+		}
 	}
 	return report.Card(a.IO, "Store", st.Schema, rows)
 }
@@ -78,11 +83,7 @@ func newCacheGet(a *app) *cobra.Command {
 		Use: "get HASH…", Short: "The remembered verdicts of files; asks nobody", Example: "  edrc cache get 3f0c9a…",
 		Args: atLeast(1, "a hash"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			svc, err := a.service(cmd.Flags(), serviceOptions{})
-			if err != nil {
-				return err
-			}
-			out, err := a.options(report.Names(scanColumns()))
+			svc, out, err := a.begin(cmd, report.Names(scanColumns()), serviceOptions{})
 			if err != nil {
 				return err
 			}
@@ -126,11 +127,7 @@ func newCacheExplain(a *app) *cobra.Command {
 			if err != nil {
 				return fault.Usagef("%v", err)
 			}
-			svc, err := a.service(cmd.Flags(), serviceOptions{})
-			if err != nil {
-				return err
-			}
-			out, err := a.options(nil)
+			svc, out, err := a.begin(cmd, nil, serviceOptions{})
 			if err != nil {
 				return err
 			}
@@ -158,7 +155,8 @@ func explainCard(a *app, e *triage.Explanation) error {
 		rows = append(rows,
 			report.Row{Label: "verdict", Lines: []string{verdictLine(triage.FileView{Verdict: &v.Verdict, From: ledger.Remembered, Learned: v.Learned}, a)}},
 			report.Row{Label: "age", Lines: []string{fmt.Sprintf("%s, %s", report.Age(v.Age(a.Now())), life)}},
-			report.Row{Label: "hashes", Lines: hashLines(v.Verdict.Hashes)})
+			report.Row{Label: "report", Lines: lines(v.Verdict.URL), Whole: true},
+			report.Row{Label: "hashes", Lines: hashLines(v.Verdict.Hashes), Whole: true})
 	}
 	if j := e.Job; j != nil {
 		if e.Verdict == nil {
@@ -181,7 +179,7 @@ func explainCard(a *app, e *triage.Explanation) error {
 	for _, r := range e.Alerts {
 		refs = append(refs, r.String())
 	}
-	rows = append(rows, report.Row{Label: "alerts", Lines: refs})
+	rows = append(rows, report.Row{Label: "alerts", Lines: refs, Whole: true})
 	return report.Card(a.IO, string(e.Hash), right, rows)
 }
 
@@ -212,20 +210,11 @@ func newQuota(a *app) *cobra.Command {
 		Use: "quota", Short: "How many scans are left, here and at the engine", Example: "  edrc quota",
 		Args: exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			svc, err := a.service(cmd.Flags(), serviceOptions{})
+			svc, out, err := a.begin(cmd, nil, serviceOptions{judges: true})
 			if err != nil {
 				return err
 			}
-			if svc.Scanner == nil {
-				return fault.Usagef("no scan engine is configured").WithHint("add `scan: {engine: intezer, api_key: …}` to %s", a.cfg.Path)
-			}
-			out, err := a.options(nil)
-			if err != nil {
-				return err
-			}
-			ctx, stop := a.interruptible(cmd.Context())
-			defer stop()
-			q, err := svc.Scanner.RefreshQuota(ctx)
+			q, err := svc.Scanner.RefreshQuota(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -90,25 +90,15 @@ func (a *app) exit(err error) int {
 	if err == nil || term.IsClosedPipe(err) {
 		return fault.ExitOK
 	}
-	if many, ok := errors.AsType[*partial](err); ok {
-		report.Errors(a.IO, a.output.Format, many.errs)
-		return many.code
-	}
 	if fault.Is(err, fault.Interrupted) {
 		return fault.ExitInterrupted
 	}
-	report.Error(a.IO, a.output.Format, err)
+	if a.output.Format == "" { // it failed before the output flags were looked at
+		a.output.Format = a.format
+	}
+	report.Error(a.IO, a.output.ErrorFormat(), err)
 	return fault.ExitCode(err)
 }
-
-// partial is the failure of some sources of several, with the code that says how
-// much of the result stands.
-type partial struct {
-	errs []error
-	code int
-}
-
-func (p *partial) Error() string { return errors.Join(p.errs...).Error() }
 
 // usage makes cobra's own complaints usage errors of ours.
 func usage(cmd *cobra.Command, err error) error {

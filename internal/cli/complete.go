@@ -12,6 +12,7 @@ import (
 	"edrc/internal/config"
 	"edrc/internal/ledger"
 	"edrc/internal/report"
+	"edrc/internal/safe"
 	"edrc/internal/source/all"
 )
 
@@ -62,7 +63,7 @@ func (a *app) completeRefs(cmd *cobra.Command, _ []string, toComplete string) ([
 				return err
 			}
 			if ref := rec.Ref().String(); strings.HasPrefix(ref, toComplete) {
-				out = append(out, fmt.Sprintf("%s\t%s %s", ref, rec.Severity, rec.Title))
+				out = append(out, fmt.Sprintf("%s\t%s %s", ref, rec.Severity, safe.Line(rec.Title)))
 				if len(out) > maxCompletions { // keep the newest
 					out = out[1:]
 				}

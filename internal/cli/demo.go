@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -137,11 +139,15 @@ func (d *demo) tell(lines ...string) {
 	}
 }
 
-// noted gives an alert that was noted, and the longest of such notes.
+// noted gives an alert with a note to show: the longest that tells of malware
+// and fits a screen. Some of the lab's file names do not.
 func (d *demo) noted() (ref, note string) {
 	for name, s := range d.lab.State().Sources {
 		for id, notes := range s.Notes {
 			for _, n := range notes {
+				if !strings.HasPrefix(n, "Intezer verdict: malicious") || len(slices.MaxFunc(strings.Split(n, "\n"), byLength)) > 140 {
+					continue
+				}
 				if r := name + ":" + id; len(n) > len(note) || len(n) == len(note) && r < ref {
 					ref, note = r, n
 				}
@@ -151,13 +157,6 @@ func (d *demo) noted() (ref, note string) {
 	return ref, note
 }
 
-func indent(s string) string {
-	out := "  | "
-	for _, r := range s {
-		out += string(r)
-		if r == '\n' {
-			out += "  | "
-		}
-	}
-	return out
-}
+func byLength(a, b string) int { return len(a) - len(b) }
+
+func indent(s string) string { return "  | " + strings.ReplaceAll(s, "\n", "\n  | ") }

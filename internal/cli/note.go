@@ -30,11 +30,7 @@ func newNoteAdd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			svc, err := a.service(cmd.Flags(), serviceOptions{})
-			if err != nil {
-				return err
-			}
-			out, err := a.options(nil)
+			svc, out, err := a.begin(cmd, nil, serviceOptions{finishes: true})
 			if err != nil {
 				return err
 			}
@@ -147,7 +143,7 @@ func addNotes(cmd *cobra.Command, a *app, svc *triage.Service, out report.Option
 		}
 		return failed(errs, len(done) > 0)
 	}
-	report.Errors(a.IO, out.Format, errs)
+	report.Errors(a.IO, out.ErrorFormat(), errs)
 	return failed(errs, len(done) > 0)
 }
 
@@ -157,11 +153,7 @@ func newNoteList(a *app) *cobra.Command {
 		Example: "  edrc note list s1-prod:1698432198765432101",
 		Args:    exact(1, "the REF of an alert"), ValidArgsFunction: a.completeRefs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			svc, err := a.service(cmd.Flags(), serviceOptions{})
-			if err != nil {
-				return err
-			}
-			out, err := a.options(report.Names(noteColumns()))
+			svc, out, err := a.begin(cmd, report.Names(noteColumns()), serviceOptions{})
 			if err != nil {
 				return err
 			}
@@ -197,7 +189,7 @@ func noteCards(a *app, notes []alert.Note) error {
 		if author == "" {
 			author = "unknown author"
 		}
-		err := report.Card(a.IO, author, n.Created.UTC().Format("2006-01-02 15:04 UTC"), []report.Row{{Label: n.ID, Lines: strings.Split(n.Text, "\n")}})
+		err := report.Card(a.IO, author, n.ID+" · "+n.Created.UTC().Format("2006-01-02 15:04 UTC"), []report.Row{{Lines: strings.Split(n.Text, "\n"), Whole: true}})
 		if err != nil {
 			return err
 		}

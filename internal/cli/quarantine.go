@@ -33,11 +33,7 @@ func newQuarantine(a *app) *cobra.Command {
 		Use: "list", Aliases: []string{"ls"}, Short: "What was set aside after repeated trouble, and why",
 		Example: "  edrc quarantine list", Args: exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			svc, err := a.service(cmd.Flags(), serviceOptions{})
-			if err != nil {
-				return err
-			}
-			out, err := a.options(report.Names(quarantineColumns()))
+			svc, out, err := a.begin(cmd, report.Names(quarantineColumns()), serviceOptions{})
 			if err != nil {
 				return err
 			}

@@ -15,23 +15,10 @@ import (
 	"edrc/internal/triage"
 )
 
-// ready checks the output flags before anything is read, and builds the use cases.
-// The command's context ends at the first Ctrl-C, unless it finishes by itself.
+// ready is begin for a command with no options of its own; finishes says that it
+// ends what it is doing by itself at Ctrl-C.
 func (a *app) ready(cmd *cobra.Command, columns []string, finishes bool) (*triage.Service, report.Options, error) {
-	if _, err := a.options(columns); err != nil {
-		return nil, a.output, err
-	}
-	svc, err := a.service(cmd.Flags(), serviceOptions{})
-	if err != nil {
-		return nil, a.output, err
-	}
-	if !finishes {
-		ctx, stop := a.interruptible(cmd.Context())
-		a.closers = append(a.closers, stop)
-		cmd.SetContext(ctx)
-	}
-	out, err := a.options(columns)
-	return svc, out, err
+	return a.begin(cmd, columns, serviceOptions{finishes: finishes})
 }
 
 // interrupted reports whether Ctrl-C was pressed: what is under way is finished,

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,7 +22,7 @@ list, has each suspicious file judged once, and writes the verdict back.
 // newRoot builds the command tree. It does no I/O.
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
-		Use: "edrc", Short: "Security alerts, judged once and answered", Long: longHelp,
+		Use: "edrc", Short: "Security alerts, judged once and answered", Long: longHelp, Version: buildVersion().String(),
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,7 +48,10 @@ func newRoot(a *app) *cobra.Command {
 	add("run", newSync(a), newReconcile(a), newQuarantine(a))
 	add("look", newConfig(a), newAuth(a), newSources(a), newSeen(a), newCache(a), newQuota(a), newVersion(a))
 	add("try", newDemo(a), newLab(a))
+	root.SetHelpCommand(newHelp())
+	root.SetVersionTemplate("{{.Version}}\n")
 	completeFlags(a, root)
+	plainHelp(root)
 	return root
 }
 
@@ -68,6 +72,25 @@ func (a *app) globalFlags(f *pflag.FlagSet) {
 	_ = f.SetAnnotation("color", config.FlagKey, []string{"output.color"})
 }
 
+// plainSwitch hides that a flag is boolean from pflag's help, which would write
+// "--all[=true|false]"; on the command line it is the same flag.
+type plainSwitch struct{ pflag.Value }
+
+func plainHelp(c *cobra.Command) {
+	c.InitDefaultHelpFlag()
+	c.InitDefaultVersionFlag()
+	plain := func(f *pflag.Flag) {
+		if _, is := f.Value.(plainSwitch); f.Value.Type() == "bool" && !is {
+			f.Value = plainSwitch{f.Value}
+		}
+	}
+	c.Flags().VisitAll(plain)
+	c.PersistentFlags().VisitAll(plain)
+	for _, sub := range c.Commands() {
+		plainHelp(sub)
+	}
+}
+
 // group is a command that only holds others: an unknown word is an error with a
 // suggestion, not a page of help and exit 0.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
@@ -80,6 +103,24 @@ func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 		}}
 	c.AddCommand(subs...)
 	return c
+}
+
+// newHelp is help for a command; for an unknown one it is an error, too.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND…]", Short: "Help for a command", Example: "  edrc help alerts list", GroupID: "try",
+		Args: cobra.ArbitraryArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return usage(cmd, err)
+			}
+			if len(rest) > 0 {
+				return unknownCommand(c, rest[0])
+			}
+			return c.Help()
+		},
+	}
 }
 
 func unknownCommand(cmd *cobra.Command, word string) error {
@@ -124,10 +165,10 @@ func firstExample(cmd *cobra.Command) string {
 	}
 	for i, r := range cmd.Example {
 		if r == '\n' {
-			return trim(cmd.Example[:i])
+			return strings.TrimSpace(cmd.Example[:i])
 		}
 	}
-	return trim(cmd.Example)
+	return strings.TrimSpace(cmd.Example)
 }
 
 // Tree gives the whole command tree for generating documentation; no command of

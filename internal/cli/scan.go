@@ -36,7 +36,7 @@ func (f *scanFlags) register(c *cobra.Command, note bool) {
 	if note {
 		fl.BoolVar(&f.note, "note", false, "post the verdict note on the alert")
 	}
-	fl.StringSliceVar(&f.failOn, "fail-on", nil, "exit 10 when a verdict is one of these `classes`")
+	fl.StringSliceVar(&f.failOn, "fail-on", nil, "exit 10 when a verdict is one of these `classes`, 3 when there is none")
 	fl.BoolVar(&f.noWait, "no-wait", false, "do not wait for a running analysis; sync or the same command carries on")
 	fl.BoolVar(&f.refresh, "refresh", false, "believe nothing that is remembered; this may spend a scan")
 	fl.StringVar(&f.maxAge, "max-age", "", "believe verdicts up to this `age` only: 12h, 7d")
@@ -142,11 +142,7 @@ func runScan(cmd *cobra.Command, a *app, f scanFlags, input scanInput) error {
 	if err != nil {
 		return err
 	}
-	svc, err := a.service(cmd.Flags(), serviceOptions{dryRun: f.dryRun})
-	if err != nil {
-		return err
-	}
-	out, err := a.options(report.Names(scanColumns()))
+	svc, out, err := a.begin(cmd, report.Names(scanColumns()), serviceOptions{dryRun: f.dryRun, judges: true, finishes: true})
 	if err != nil {
 		return err
 	}
@@ -226,6 +222,9 @@ func scanExit(files []triage.Judged, errs []error, failOn []alert.Class) error {
 			return exitError(fault.ExitThreat)
 		}
 	}
+	if len(failOn) > 0 && judged < len(files) && len(errs) == 0 {
+		return exitError(fault.ExitPartial) // "not bad" would be a guess
+	}
 	for _, j := range files {
 		if strings.HasPrefix(j.Pending, "quota") {
 			errs = append(errs, fault.New(fault.Quota, "%s", j.Pending))
@@ -236,14 +235,8 @@ func scanExit(files []triage.Judged, errs []error, failOn []alert.Class) error {
 }
 
 func printScans(ctx context.Context, a *app, out report.Options, files []triage.Judged, errs []error) error {
-	if !out.Structured() {
-		return report.Print(ctx, a.IO, out, report.List[triage.Judged]{Schema: "edrc.scans/v1", Columns: scanColumns(), Items: files, Errors: errs, Empty: "no file to scan"})
-	}
-	items := make([]scanJSON, len(files))
-	for i, j := range files {
-		items[i] = newScanJSON(j)
-	}
-	return report.Print(ctx, a.IO, out, report.List[scanJSON]{Schema: "edrc.scans/v1", Items: items, Errors: errs})
+	l := report.List[triage.Judged]{Schema: "edrc.scans/v1", Columns: scanColumns(), Items: files, Errors: errs, Empty: "no file to scan"}
+	return report.PrintAs(ctx, a.IO, out, l, newScanJSON)
 }
 
 func scanColumns() []report.Column[triage.Judged] {
@@ -271,15 +264,15 @@ func scanColumns() []report.Column[triage.Judged] {
 			}
 			return r.Ref.String()
 		}, Shrink: 5},
-		{Name: "verdict", Value: func(_ report.View, r row) string {
+		{Name: "verdict", Value: func(v report.View, r row) string {
 			if r.Verdict == nil {
-				return "none: " + r.Pending
+				return "none: " + forEye(v, pendingText(r))
 			}
 			return className(r.Verdict.Class)
-		}, Flex: true, Min: 10, Style: func(s term.Style, r row, text string) string {
+		}, Flex: true, Shrink: 1, Min: 12, Style: func(s term.Style, r row, text string) string {
 			return styleClass(s, verdict(r).Class, text)
 		}},
-		{Name: "detail", Value: func(_ report.View, r row) string { return strings.ReplaceAll(verdict(r).SubVerdict, "_", " ") }, Shrink: 4, Min: 8},
+		{Name: "detail", Wide: true, Value: func(_ report.View, r row) string { return strings.ReplaceAll(verdict(r).SubVerdict, "_", " ") }, Shrink: 4, Min: 8},
 		{Name: "family", Value: func(_ report.View, r row) string { return verdict(r).Family }, Shrink: 1, Min: 8},
 		{Name: "from", Value: func(v report.View, r row) string {
 			if r.Verdict == nil {
@@ -290,6 +283,14 @@ func scanColumns() []report.Column[triage.Judged] {
 		{Name: "cost", Right: true, Value: func(_ report.View, r row) string { return fmt.Sprint(r.Cost) }},
 		{Name: "link", Wide: true, Value: func(_ report.View, r row) string { return verdict(r).URL }, Shrink: 6, Min: 12},
 	}
+}
+
+// pendingText says why a file has no verdict.
+func pendingText(j triage.Judged) string {
+	if j.Pending == "" && j.Err != nil {
+		return "failed"
+	}
+	return j.Pending
 }
 
 // postNotes posts the verdict on each alert that has one, and says so.
@@ -303,7 +304,7 @@ func postNotes(ctx context.Context, a *app, svc *triage.Service, out report.Opti
 			switch {
 			case r.Err != nil:
 				errs = append(errs, r.Err)
-				report.Error(a.IO, out.Format, r.Err)
+				report.Error(a.IO, out.ErrorFormat(), r.Err)
 			case out.Machine():
 			case r.Already:
 				a.say("note is there already on %s", ref)

@@ -21,6 +21,8 @@ type sourceRow struct {
 	Kind   string          `json:"kind"`
 	Tenant string          `json:"tenant,omitempty"` // the label of the configuration
 	Can    map[string]bool `json:"can"`
+
+	all []string // what there is to be able to do, in order
 }
 
 func newSources(a *app) *cobra.Command {
@@ -30,6 +32,9 @@ func newSources(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
+			}
+			if _, err := a.options(report.Names(sourceColumns())); err != nil {
+				return err
 			}
 			cfg, err := a.config(cmd.Flags())
 			if err != nil {
@@ -44,15 +49,15 @@ func newSources(a *app) *cobra.Command {
 				r := sourceRow{Name: s.Name(), Kind: s.Kind(), Tenant: cfg.Sources[i].Tenant, Can: map[string]bool{}}
 				for _, c := range source.Capabilities(s) {
 					r.Can[c.Name] = c.Has
+					r.all = append(r.all, c.Name)
 				}
 				rows = append(rows, r)
 			}
-			columns := sourceColumns(sources)
-			out, err := a.options(report.Names(columns))
+			out, err := a.options(report.Names(sourceColumns()))
 			if err != nil {
 				return err
 			}
-			return report.Print(cmd.Context(), a.IO, out, report.List[sourceRow]{Schema: "edrc.sources/v1", Columns: columns, Items: rows,
+			return report.Print(cmd.Context(), a.IO, out, report.List[sourceRow]{Schema: "edrc.sources/v1", Columns: sourceColumns(), Items: rows,
 				Empty: "no source is configured in " + cfg.Path})
 		},
 	}
@@ -60,24 +65,19 @@ func newSources(a *app) *cobra.Command {
 	return c
 }
 
-func sourceColumns(sources []source.Source) []report.Column[sourceRow] {
-	cols := []report.Column[sourceRow]{
+func sourceColumns() []report.Column[sourceRow] {
+	list := func(can bool) func(report.View, sourceRow) string {
+		return func(_ report.View, r sourceRow) string {
+			return strings.Join(slices.DeleteFunc(slices.Clone(r.all), func(name string) bool { return r.Can[name] != can }), ", ")
+		}
+	}
+	return []report.Column[sourceRow]{
 		{Name: "source", Value: func(_ report.View, r sourceRow) string { return r.Name }},
 		{Name: "kind", Value: func(_ report.View, r sourceRow) string { return r.Kind }},
 		{Name: "tenant", Wide: true, Value: func(_ report.View, r sourceRow) string { return r.Tenant }},
+		{Name: "can", Value: list(true), Shrink: 1, Min: 20, Flex: true},
+		{Name: "cannot", Value: list(false), Shrink: 2, Min: 10, Flex: true},
 	}
-	if len(sources) == 0 {
-		return cols
-	}
-	for _, c := range source.Capabilities(sources[0]) {
-		cols = append(cols, report.Column[sourceRow]{Name: c.Name, Value: func(_ report.View, r sourceRow) string {
-			if r.Can[c.Name] {
-				return "yes"
-			}
-			return "-"
-		}})
-	}
-	return cols
 }
 
 // checkRow is what a source or the engine answered: schema edrc.checks/v1.
@@ -100,7 +100,7 @@ func newSourcesCheck(a *app) *cobra.Command {
 		Use: "check [SOURCE…]", Short: "Ask each source who we are and what we may do",
 		Example: "  edrc sources check\n  edrc sources check s1-prod", Args: cobra.ArbitraryArgs, ValidArgsFunction: a.completeSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			svc, err := a.service(cmd.Flags(), serviceOptions{})
+			svc, out, err := a.begin(cmd, report.Names(checkColumns()), serviceOptions{})
 			if err != nil {
 				return err
 			}
@@ -108,12 +108,7 @@ func newSourcesCheck(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out, err := a.options(report.Names(checkColumns()))
-			if err != nil {
-				return err
-			}
-			ctx, stop := a.interruptible(cmd.Context())
-			defer stop()
+			ctx := cmd.Context()
 			rows := checkAll(ctx, a, picked)
 			if len(args) == 0 && a.engine != nil {
 				rows = append(rows, a.checkEngine(ctx))
@@ -189,7 +184,7 @@ func checkColumns() []report.Column[checkRow] {
 			}},
 		{Name: "identity", Value: func(_ report.View, r checkRow) string { return r.Identity }, Shrink: 3, Min: 8},
 		{Name: "tenant", Value: func(_ report.View, r checkRow) string { return r.Tenant }, Shrink: 2, Min: 10},
-		{Name: "version", Value: func(_ report.View, r checkRow) string { return r.Version }, Shrink: 4},
+		{Name: "version", Value: func(_ report.View, r checkRow) string { return r.Version }, Shrink: 4, Min: 8},
 		{Name: "expires", Value: func(_ report.View, r checkRow) string {
 			if r.Expires.IsZero() {
 				return ""

@@ -40,6 +40,11 @@ func buildVersion() versionJSON {
 	return v
 }
 
+// String is what is printed for a person.
+func (v versionJSON) String() string {
+	return fmt.Sprintf("edrc %s (%s, %s)", v.Version, v.Go, v.Platform)
+}
+
 func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Which edrc this is", Example: "  edrc version -o json",
@@ -53,7 +58,7 @@ func newVersion(a *app) *cobra.Command {
 			if out.Structured() {
 				return report.Object(cmd.Context(), a.IO, out, "edrc.version/v1", v)
 			}
-			_, err = fmt.Fprintf(a.IO.Out, "edrc %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			_, err = fmt.Fprintln(a.IO.Out, v)
 			return err
 		},
 	}

@@ -232,6 +232,8 @@ type everything struct {
 	KeyType string     `yaml:"key_type"`
 	Regions []string   `yaml:"regions"`
 	Auth    string     `yaml:"auth_url"`
+	Surface string     `yaml:"surface"`
+	Sites   []string   `yaml:"sites"`
 	Acc     []struct {
 		ID   string `yaml:"id"`
 		Role string `yaml:"role_arn"`
@@ -255,7 +257,7 @@ func TestTheExampleLoadsAsItIsAndWithEveryCommentTakenAway(t *testing.T) {
 		}
 		o.Engines = map[string]func() any{"intezer": func() any { return new(engineOptions) }}
 		c := mustLoad(t, o)
-		if want := map[string]int{"as it is": 1, "uncommented": 7}[name]; len(c.Sources) != want {
+		if want := map[string]int{"as it is": 1, "uncommented": 1}[name]; len(c.Sources) != want {
 			t.Errorf("%s: %d sources, want %d", name, len(c.Sources), want)
 		}
 		if name == "uncommented" && (c.Sync.Interval != 5*time.Minute || c.HTTP.Proxy == "" || c.Scan.Life["malicious"] == 0) {

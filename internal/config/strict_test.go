@@ -22,7 +22,7 @@ func TestAMistakeIsToldWithItsLineAndTheNearestName(t *testing.T) {
 		{"an engine", "scan: {engine: juge}\n", `FILE:1: scan.engine: unknown engine "juge"; did you mean "judge"?`},
 		{"a reference", "sources:\n  a: {kind: acme, token: {kyring: x}}\n", `FILE:2: sources.a.token: unknown reference "kyring"; did you mean "keyring"?`},
 		{"a choice", "output: {format: jsno}\n", `FILE:1: output.format: unknown value "jsno"; did you mean "json"?`},
-		{"a key like no other", "sync: {zebra: 1}\n", `FILE:1: unknown key "zebra" in sync (known: interval, look_back, overlap, status_filter, wait, workers)`},
+		{"a key like no other", "sync: {zebra: 1}\n", `FILE:1: unknown key "zebra" in sync (known: interval, lease, look_back, overlap, status_filter, wait, workers)`},
 	} {
 		if got, _ := refused(t, testOptions(t, tc.text)); got != tc.want {
 			t.Errorf("%s:\n got %s\nwant %s", tc.name, got, tc.want)

@@ -29,6 +29,7 @@ func settle(list []setting, file map[string]any, o Options, expand func(string) 
 		v.SetDefault(s.viperKey(), s.value.Interface())
 	}
 	env := map[string]any{}
+	var wrong error // the first; the other settings get their values all the same
 	for _, s := range list {
 		text, set := o.env(s.envName())
 		if !set || text == "" {
@@ -36,7 +37,8 @@ func settle(list []setting, file map[string]any, o Options, expand func(string) 
 		}
 		parsed, err := s.parse(text)
 		if err != nil {
-			return fault.Usagef("%s: %w", s.envName(), err)
+			wrong = cmp.Or(wrong, error(fault.Usagef("%s: %w", s.envName(), err)))
+			continue
 		}
 		env[s.viperKey()] = parsed
 	}
@@ -48,7 +50,8 @@ func settle(list []setting, file map[string]any, o Options, expand func(string) 
 	for s, f := range changedFlags(list, o.Flags) {
 		parsed, err := s.parse(flagText(f))
 		if err != nil {
-			return fault.Usagef("--%s: %w", f.Name, err)
+			wrong = cmp.Or(wrong, error(fault.Usagef("--%s: %w", f.Name, err)))
+			continue
 		}
 		v.Set(s.viperKey(), parsed)
 	}
@@ -58,7 +61,7 @@ func settle(list []setting, file map[string]any, o Options, expand func(string) 
 			s.value.SetString(expand(s.value.String()))
 		}
 	}
-	return nil
+	return wrong
 }
 
 // nested turns a::b keys into mappings, the shape that viper merges.

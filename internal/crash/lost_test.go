@@ -12,7 +12,7 @@ import (
 func TestANoteThatWasRefusedForNowIsSentByTheNextRun(t *testing.T) {
 	t.Parallel()
 	o := smallWorld()
-	scans, _ := reference(t, o, settings{}, nil)
+	scans, _ := smallReference(t)
 	w := newWorld(t, o, settings{wait: 500 * time.Millisecond})
 	want := w.truth()
 	if r := w.sync("--max-runtime", "20s"); !r.settled() {

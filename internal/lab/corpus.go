@@ -106,13 +106,13 @@ func (c *corpus) writeContent(w io.Writer, i, size int) error {
 }
 
 // enlarge makes one file huge, if possible one that the engine does not have, so that it must be fetched and uploaded.
-func (c *corpus) enlarge() {
+func (c *corpus) enlarge(size int) {
 	i := max(slices.IndexFunc(c.files, func(f file) bool { return f.held == holdsNothing }), 0)
 	f := &c.files[i]
 	for _, h := range []string{f.sha256, f.sha1, f.md5} {
 		delete(c.byHash, h)
 	}
-	f.size, f.serves = hugeSize, serveHuge
+	f.size, f.serves = size, serveHuge
 	c.hash(f, i)
 }
 

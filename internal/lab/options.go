@@ -44,8 +44,8 @@ type Options struct {
 	FetchTime time.Duration
 	// UploadLife is how long an uploaded file can be downloaded. Zero: for ever.
 	UploadLife time.Duration
-	// Huge makes one file that the engine does not have 150 MB large.
-	Huge bool
+	// Huge, if not 0, is the size in bytes of one file that the engine does not have: at least 1 MiB, at most 1 GiB.
+	Huge int
 	// Quota is the number of file scans that the Intezer account has in a month, default 500.
 	Quota int
 	// Skew is how far the vendors' clocks are ahead of ours: in the Date header and in every timestamp.
@@ -91,6 +91,8 @@ func (o Options) check() error {
 		return fmt.Errorf("lab: files must be 1 to 100000, not %d", o.Files)
 	case o.Alerts > 1_000_000:
 		return fmt.Errorf("lab: alerts must be at most 1000000, not %d", o.Alerts)
+	case o.Huge != 0 && (o.Huge < 1<<20 || o.Huge > 1<<30):
+		return fmt.Errorf("lab: huge must be 1 MiB to 1 GiB, not %d bytes", o.Huge)
 	case o.Sources < 1 || o.Sources > 50:
 		return fmt.Errorf("lab: sources must be 1 to 50, not %d", o.Sources)
 	case o.LateFraction < 0 || o.LateFraction > 1:

@@ -23,7 +23,7 @@ const (
 	serveEmpty      = "empty"      // a zip without entries
 	serveNested     = "nested"     // the file is in a zip with the same password, and that is in the zip
 	serveHostile    = "hostile"    // the file under a name that climbs out, with control characters in it
-	serveHuge       = "huge"       // 150 MB; the file itself with Options.Huge, else other bytes
+	serveHuge       = "huge"       // the file that Options.Huge made; of any other file, 150 MB that are not the file
 )
 
 func serveKinds() []string {
@@ -32,7 +32,7 @@ func serveKinds() []string {
 	}
 }
 
-// hugeSize is the size of the file that is huge.
+// hugeSize is what is uploaded as huge of a file that is not.
 const hugeSize = 150 << 20
 
 // dealServes deals out what agents upload of each file, apart for those that must be fetched because the engine has no
@@ -141,14 +141,18 @@ func entryName(path string) string {
 
 // packHuge writes a huge archive without ever holding it.
 func (p parcel) packHuge(w io.Writer) error {
+	size := hugeSize
+	if own := p.corpus.files[p.index].size; own > contentBlock {
+		size = own
+	}
 	sum, check := sha1.New(), crc32.NewIEEE()
-	if err := p.corpus.writeContent(io.MultiWriter(sum, check), p.index, hugeSize); err != nil {
+	if err := p.corpus.writeContent(io.MultiWriter(sum, check), p.index, size); err != nil {
 		return err
 	}
 	z := zip.NewWriter(w)
 	h := &zip.FileHeader{
 		Name: entryName(p.path), Method: zip.Store, Flags: flagEncrypted, CRC32: check.Sum32(),
-		UncompressedSize64: hugeSize, CompressedSize64: hugeSize + 12,
+		UncompressedSize64: uint64(size), CompressedSize64: uint64(size) + 12,
 	}
 	raw, err := z.CreateRaw(h)
 	if err != nil {
@@ -158,7 +162,7 @@ func (p parcel) packHuge(w io.Writer) error {
 	if _, err := stream.Write(append([]byte("eleven byte"), byte(h.CRC32>>24))); err != nil {
 		return err
 	}
-	if err := p.corpus.writeContent(stream, p.index, hugeSize); err != nil {
+	if err := p.corpus.writeContent(stream, p.index, size); err != nil {
 		return err
 	}
 	manifest := manifestOf(manifestItem{Path: windowsPath(p.path), SHA1: hex.EncodeToString(sum.Sum(nil))})

@@ -18,6 +18,12 @@ const maxCard = 100
 type Row struct {
 	Label string
 	Lines []string
+	// Whole lines are never cut: what does not fit goes on in the next line, word
+	// by word. It is for text that would be useless in part: a note, a hash, a
+	// link or a command to copy. A single long word is left to the terminal.
+	Whole bool
+	// Tail lines lose their beginning rather than their end: a path keeps its name.
+	Tail bool
 	// Style colours a line that is safe and cut already; nil does not.
 	Style func(term.Style, string) string
 }
@@ -40,21 +46,47 @@ func Card(t *term.IO, title, right string, rows []Row) error {
 			if line == "" {
 				continue
 			}
-			if room := width(t) - labels - 4; width(t) > 0 {
-				line = cut(line, max(room, 1))
+			parts := []string{line}
+			if room := max(1, width(t)-labels-4); width(t) > 0 && r.Whole {
+				parts = wrap(line, room)
+			} else if width(t) > 0 && r.Tail {
+				parts = []string{cutLeft(line, room)}
+			} else if width(t) > 0 {
+				parts = []string{cut(line, room)}
 			}
-			if r.Style != nil {
-				line = r.Style(style, line)
+			for _, part := range parts {
+				if r.Style != nil {
+					part = r.Style(style, part)
+				}
+				pad := strings.Repeat(" ", labels-cells(label)+gap)
+				fmt.Fprintf(&b, "  %s%s%s\n", style.Faint(label), pad, part)
+				label = "" // the next line of the row has none
 			}
-			pad := strings.Repeat(" ", labels-cells(label)+gap)
-			fmt.Fprintf(&b, "  %s%s%s\n", style.Faint(label), pad, line)
-			label = "" // the next line of the row has none
 		}
 	}
 	if _, err := io.WriteString(t.Out, b.String()); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil
+}
+
+// wrap breaks safe text between words into lines of at most width cells.
+func wrap(s string, width int) []string {
+	if cells(s) <= width {
+		return []string{s}
+	}
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(s) {
+		if line != "" && cells(line)+1+cells(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }
 
 // cardTitle sets right at the right end; when both do not fit, the title is cut

@@ -51,7 +51,12 @@ func Error(t *term.IO, format string, err error) {
 	if err == nil || term.IsClosedPipe(err) {
 		return
 	}
+	told := map[string]bool{} // workers that meet the same trouble say the same
 	for _, e := range split(err) {
+		if told[e.Error()] {
+			continue
+		}
+		told[e.Error()] = true
 		var line []byte
 		if format == JSON || format == NDJSON {
 			b, jsonErr := marshal(map[string]Failure{"error": FailureOf(e)})

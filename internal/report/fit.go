@@ -141,3 +141,15 @@ func cut(s string, width int) string {
 	}
 	return s
 }
+
+// cutLeft shortens safe text to width cells, with "…" at its beginning.
+func cutLeft(s string, width int) string {
+	for over := cells(s) - width; over > 0; over = cells(s) - width {
+		r := []rune(strings.TrimPrefix(s, "…"))
+		s = "…" + string(r[min(len(r), max(1, over/2)):])
+		if len(r) == 0 {
+			return cut(s, width)
+		}
+	}
+	return s
+}

@@ -38,6 +38,23 @@ func Print[T any](ctx context.Context, t *term.IO, o Options, l List[T]) error {
 	return nil
 }
 
+// PrintAs is Print for a list whose items have another shape in json, ndjson and
+// yaml than in tables: shape makes it. Sorting is by the list's columns in all.
+func PrintAs[T, J any](ctx context.Context, t *term.IO, o Options, l List[T], shape func(T) J) error {
+	if !o.Structured() {
+		return Print(ctx, t, o, l)
+	}
+	if err := o.Validate(Names(l.Columns)); err != nil {
+		return err
+	}
+	out := List[J]{Schema: l.Schema, Errors: l.Errors, Next: l.Next}
+	for _, item := range sorted(o, l, viewOf(t, o.format())) {
+		out.Items = append(out.Items, shape(item))
+	}
+	o.Sort = ""
+	return Print(ctx, t, o, out)
+}
+
 func render[T any](ctx context.Context, t *term.IO, o Options, l List[T], v View) ([]byte, error) {
 	if o.filtered() || o.format() == JSON || o.format() == YAML {
 		return document(ctx, o, v, envelopeOf(l))

@@ -61,9 +61,10 @@ func (s *Scanner) reserve(ctx context.Context, job *ledger.Job) (bool, error) {
 		}
 		if reason != "" {
 			j.Claim = j.Claim.Release()
-			err := j.Move(parked(j), reason, until)
-			j.Behind = reason == ReasonOrder
-			return err
+			if reason == ReasonOrder {
+				return s.putBehind(j)
+			}
+			return j.Move(parked(j), reason, until)
 		}
 		granted = true
 		if j.Reserved == "" {
@@ -85,16 +86,12 @@ func (s *Scanner) reserve(ctx context.Context, job *ledger.Job) (bool, error) {
 // mayNot gives why a job may not be submitted now and when to ask again; "" when it may.
 func (s *Scanner) mayNot(tx ledger.Tx, j *ledger.Job) (string, time.Time, error) {
 	now := s.now()
-	weaker, err := s.sameFileBusy(tx, j)
+	behind, err := s.mustLetGo(tx, j)
 	if err != nil {
 		return "", now, err
 	}
-	below, err := tx.ActiveBelow(s.Scope(), j.Key.Rank())
-	if err != nil {
-		return "", now, err
-	}
-	if weaker || below {
-		return ReasonOrder, now.Add(min(orderRetry, s.policy.PollBase)), nil
+	if behind {
+		return ReasonOrder, now, nil
 	}
 	if j.Reserved != "" { // paid for already, perhaps
 		return "", now, nil
@@ -111,8 +108,65 @@ func (s *Scanner) mayNot(tx ledger.Tx, j *ledger.Job) (string, time.Time, error)
 		return ReasonQuota + ": nothing left today", s.tomorrow(), nil
 	case limited && j.Priority < alert.High && left <= (left+q.Spent)*s.policy.ReservePercent/100:
 		return ReasonQuota + ": what is left is kept for high severity", s.tomorrow(), nil
+	case limited:
+		if kept, err := s.keptForWorse(tx, j, left); err != nil || kept {
+			return ReasonOrder, now, err
+		}
 	}
 	return "", now, nil
+}
+
+// keptForWorse reports whether all that is left of the quota belongs to worse
+// alerts, whose files let stronger hashes go first and would find nothing left.
+func (s *Scanner) keptForWorse(tx ledger.Tx, j *ledger.Job, left int) (bool, error) {
+	s.line.Lock()
+	defer s.line.Unlock()
+	if len(s.inLine) < left {
+		return false, nil
+	}
+	ahead := 0
+	for k, priority := range s.inLine {
+		if priority <= j.Priority {
+			continue
+		}
+		waits, err := tx.Job(k)
+		switch {
+		case err != nil:
+			return false, err
+		case waits == nil || !waits.Behind || waits.Terminal():
+			delete(s.inLine, k)
+		default:
+			ahead++
+		}
+		if ahead >= left {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// behind is mustLetGo in a view.
+func (s *Scanner) behind(ctx context.Context, job *ledger.Job) (bool, error) {
+	var must bool
+	err := s.store.View(ctx, func(tx ledger.Tx) (err error) {
+		must, err = s.mustLetGo(tx, job)
+		return err
+	})
+	return must, err
+}
+
+// mustLetGo reports whether other jobs have to be through before this one may be
+// submitted: any file with a stronger hash, which may turn out to be this one, and
+// this file under a weaker hash that is being paid for. A submit in doubt does not
+// wait for the weaker one: two in doubt would wait for each other.
+func (s *Scanner) mustLetGo(tx ledger.Tx, j *ledger.Job) (bool, error) {
+	if j.State != ledger.JobSubmitting {
+		busy, err := s.sameFileBusy(tx, j)
+		if err != nil || busy {
+			return busy, err
+		}
+	}
+	return tx.ActiveBelow(s.Scope(), j.Key.Rank())
 }
 
 // sameFileBusy reports whether a weaker hash that an alert claims for this file is

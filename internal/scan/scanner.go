@@ -83,6 +83,9 @@ type Scanner struct {
 	spent   atomic.Int64 // scans this process has paid for
 	priced  atomic.Int64 // scans a dry run would have paid for
 	warned  atomic.Bool
+
+	line   sync.Mutex
+	inLine map[ledger.JobKey]alert.Severity // files that let stronger hashes go first; some may be through
 }
 
 // New makes a Scanner. holder names this process to others; warn is told, once,
@@ -91,7 +94,8 @@ func New(e Engine, s Store, p Policy, holder string, now func() time.Time, warn 
 	if warn == nil {
 		warn = func(string) {}
 	}
-	return &Scanner{engine: e, store: s, policy: p.withDefaults(), holder: holder, now: now, warn: warn}
+	return &Scanner{engine: e, store: s, policy: p.withDefaults(), holder: holder, now: now, warn: warn,
+		inLine: map[ledger.JobKey]alert.Severity{}}
 }
 
 // Engine gives the engine's name, as notes call it.

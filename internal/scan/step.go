@@ -36,6 +36,7 @@ const (
 func (s *Scanner) Step(ctx context.Context, job *ledger.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, s.policy.ClaimFor)
 	defer cancel()
+	defer s.outOfLine(job)
 	var err error
 	switch job.State {
 	case ledger.JobAnalysing:
@@ -107,11 +108,15 @@ func (s *Scanner) trouble(ctx context.Context, job *ledger.Job, cause error) err
 // been accepted: then an analysis that is there now is the one we paid for.
 func (s *Scanner) lookup(ctx context.Context, job *ledger.Job, doubt bool) error {
 	found, err := s.recall(ctx, job)
-	if found {
-		s.untake(job.Key)
-	}
 	if err != nil || found {
+		return s.found(job, doubt, err)
+	}
+	behind, err := s.behind(ctx, job)
+	if err != nil {
 		return err
+	}
+	if behind && job.Behind && !doubt && !s.policy.DryRun { // looked up already
+		return s.order(ctx, job)
 	}
 	a, err := s.engine.Lookup(ctx, job.Key.Hash)
 	switch {
@@ -120,7 +125,7 @@ func (s *Scanner) lookup(ctx context.Context, job *ledger.Job, doubt bool) error
 			s.warn("the engine answered a private look-up with a public analysis: a proxy may drop the body of GET requests, and then look-ups cost quota")
 		}
 	case fault.Is(err, fault.NotFound) || fault.Is(err, fault.Gone):
-		return s.submit(ctx, job, doubt)
+		return s.submit(ctx, job, doubt, behind)
 	case fault.Is(err, fault.Quota) && !doubt:
 		return s.submitFailed(context.WithoutCancel(ctx), job, err, false)
 	case err != nil:
@@ -130,7 +135,7 @@ func (s *Scanner) lookup(ctx context.Context, job *ledger.Job, doubt bool) error
 		return s.found(job, doubt, s.analysing(ctx, job, a.ID, 0, doubt))
 	}
 	if a.State != Succeeded || s.stale(a, job.MaxAge) && !(doubt && s.sinceSubmit(a, job)) {
-		return s.submit(ctx, job, doubt)
+		return s.submit(ctx, job, doubt, behind)
 	}
 	from := ledger.LookedUp
 	if doubt {
@@ -184,10 +189,15 @@ func (s *Scanner) recall(ctx context.Context, job *ledger.Job) (bool, error) {
 }
 
 // submit reserves a scan, writes the intent, and only then asks for the analysis.
-func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt bool) error {
+// behind says that other jobs were to go first when the look-up began: what they
+// have found out meanwhile it may have missed.
+func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt, behind bool) error {
 	if s.policy.DryRun {
 		s.priced.Add(1)
 		return s.wait(ctx, job, ReasonDryRun, s.now().Add(fileRetry))
+	}
+	if behind {
+		return s.order(ctx, job)
 	}
 	if !s.take(job.Key) {
 		reason := fmt.Sprintf("%s: this run may spend %d scans", ReasonQuota, s.policy.MaxScans)
@@ -201,7 +211,6 @@ func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt bool) error
 	}()
 	granted, err := s.reserve(ctx, job)
 	if err != nil || !granted {
-		keep = keep && job.State != ledger.JobJudged
 		return err
 	}
 	if !job.Claim.Held(s.now()) { // stopped for longer than the claim: it may be somebody else's now
@@ -408,6 +417,32 @@ func (s *Scanner) wait(ctx context.Context, job *ledger.Job, reason string, unti
 	})
 }
 
+// order parks a job that has to let others go first.
+func (s *Scanner) order(ctx context.Context, job *ledger.Job) error {
+	return s.change(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
+		j.Claim = j.Claim.Release()
+		return s.putBehind(j)
+	})
+}
+
+func (s *Scanner) putBehind(j *ledger.Job) error {
+	err := j.Move(parked(j), ReasonOrder, s.now().Add(min(orderRetry, s.policy.PollBase)))
+	j.Behind = true
+	s.line.Lock()
+	defer s.line.Unlock()
+	s.inLine[j.Key] = j.Priority
+	return err
+}
+
+// outOfLine forgets a job that is through.
+func (s *Scanner) outOfLine(job *ledger.Job) {
+	if !job.Behind {
+		s.line.Lock()
+		defer s.line.Unlock()
+		delete(s.inLine, job.Key)
+	}
+}
+
 // parked gives the state in which a job waits: one whose submit may have been
 // accepted must not forget that.
 func parked(j *ledger.Job) ledger.JobState {
@@ -473,8 +508,8 @@ func (s *Scanner) finish(tx ledger.Tx, j *ledger.Job, v *ledger.VerdictRecord, f
 }
 
 func (s *Scanner) judged(tx ledger.Tx, j *ledger.Job, v *ledger.VerdictRecord, from ledger.Origin) error {
-	if from == ledger.Scanned {
-		j.Reserved = "" // spent
+	if from == ledger.Scanned || j.State == ledger.JobSubmitting {
+		j.Reserved = "" // spent, or nobody knows: a budget is better kept than overdrawn
 	} else if err := s.refund(tx, j); err != nil {
 		return err
 	}

@@ -108,6 +108,7 @@ func attempt(h *handle, rs []*request) (failed int, err error) {
 		}
 	}()
 	t := newTx(context.Background(), btx)
+	t.drop = h.drop
 	defer t.over()
 	for i, r := range rs {
 		err := guard(func() error { return r.fn(t) })
@@ -121,7 +122,10 @@ func attempt(h *handle, rs []*request) (failed int, err error) {
 			return i, err
 		}
 	}
-	if err = guard(btx.Commit); err != nil && !isDamage(err) {
+	enough := h.dropMeanwhile()
+	err = guard(btx.Commit)
+	enough(!isDamage(err))
+	if err != nil && !isDamage(err) {
 		err = writeFailed{err}
 	}
 	committed = err == nil

@@ -68,6 +68,53 @@ func (h *handle) rollback(btx *bbolt.Tx) {
 	}
 }
 
+// drop gives back the memory of the pages that were read so far. The mapping is never
+// shorter than the file was when it was opened.
+func (h *handle) drop() { dropPages(h.db.Info().Data, uintptr(h.info.Size())) }
+
+// dropFrom is the size from which on it matters what a commit maps.
+const dropFrom = 16 << 20
+
+// dropMeanwhile drops every millisecond while bbolt commits: that touches each page
+// which is replaced, and the kernel maps the 64 KiB around it. bbolt may map the file
+// anew at the same time, but not while a reader is open, so each drop has one. enough
+// ends it; after a panic inside bbolt it must not wait, since a lock may be held.
+func (h *handle) dropMeanwhile() (enough func(wait bool)) {
+	if h.info.Size() < dropFrom {
+		return func(bool) {}
+	}
+	end, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-end:
+				return
+			case <-tick.C:
+			}
+			err := guard(func() error {
+				reader, err := h.db.Begin(false)
+				if err != nil {
+					return err
+				}
+				h.drop()
+				return reader.Rollback()
+			})
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return func(wait bool) {
+		close(end)
+		if wait {
+			<-over
+		}
+	}
+}
+
 // tryOpen opens and locks the file, without waiting and without creating it.
 func tryOpen(path string, write bool) (*handle, error) {
 	h := &handle{}

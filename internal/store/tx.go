@@ -28,9 +28,10 @@ type tx struct {
 	// damage is the first record that could not be decoded; the store is repaired
 	// once the transaction is over.
 	damage error
-	// drop gives back the memory that a long scan has mapped.
+	// drop gives back the memory that visits have mapped.
 	drop    func()
-	visited int
+	visited int // bytes, by scans
+	touched int // keys, one by one
 }
 
 var _ ledger.Tx = (*tx)(nil)
@@ -54,6 +55,7 @@ var present = []byte{}
 // get gives the value of a key, nil when it is not there. It is valid inside the
 // transaction only, and is decoded before it leaves this package.
 func (t *tx) get(k kind, at key) []byte {
+	t.touch()
 	if b := t.buckets[k]; b != nil {
 		return b.Get(at)
 	}
@@ -65,6 +67,7 @@ func (t *tx) put(k kind, at key, value []byte) error {
 	if b == nil || !t.writable {
 		return errReadOnly
 	}
+	t.touch()
 	err := b.Put(at, value)
 	if errors.Is(err, berrors.ErrKeyTooLarge) {
 		return fault.New(fault.Invalid, "an id of %d bytes is too long to be remembered", len(at))
@@ -80,8 +83,19 @@ func (t *tx) del(k kind, at key) error {
 	return b.Delete(at)
 }
 
+// dropAfter is how many single keys are touched before their pages are given back:
+// the kernel maps the 64 KiB around each, and keys that are hashes lie far apart.
+const dropAfter = 32
+
+func (t *tx) touch() {
+	if t.touched++; t.touched >= dropAfter {
+		t.touched = 0
+		t.drop()
+	}
+}
+
 // dropEvery is how many bytes a scan visits before it gives their pages back.
-const dropEvery = 4 << 20
+const dropEvery = 1 << 20
 
 // scan visits the keys from the first one at or after from that have the prefix
 // p, in order. Keys and values are valid until the next step.

@@ -304,6 +304,9 @@ func (d *deliverer) findNote(ctx context.Context, reader source.NoteReader, it *
 	slices.SortFunc(ours, func(a, b alert.Note) int { return a.Created.Compare(b.Created) })
 	if remover, ok := d.src.(source.NoteRemover); ok {
 		for _, double := range ours[1:] {
+			if !sameNote(ours[0].Text, double.Text, it.out.Marker) {
+				continue // somebody quotes it
+			}
 			if err := remover.RemoveNote(ctx, it.rec.Handle, double.ID); err == nil {
 				d.sum.add(func(s *SourceSummary) { s.Repaired++ })
 			}
@@ -349,7 +352,7 @@ func (d *deliverer) send(ctx context.Context, items []*item) (int, error) {
 		return 0, fault.At(err, d.src.Name(), "add note")
 	}
 	// Whatever happened must be written down, also when the run was interrupted.
-	return len(items), d.outcome(context.WithoutCancel(ctx), items, results)
+	return d.outcome(context.WithoutCancel(ctx), items, results)
 }
 
 // intend commits `sending` for the items that nobody else has taken meanwhile.
@@ -390,8 +393,10 @@ func (d *deliverer) intend(ctx context.Context, items []*item) ([]*item, error) 
 // claimFor is how long a send may take before another process may look after it.
 func (d *deliverer) claimFor() time.Duration { return d.Settings.withDefaults().Lease }
 
-// outcome commits what became of each note.
-func (d *deliverer) outcome(ctx context.Context, items []*item, results []source.NoteResult) error {
+// outcome commits what became of each note, and gives how many that moved: a note
+// that was certainly not sent stands where it stood, or a console that refuses
+// everything for now would keep a run busy for ever.
+func (d *deliverer) outcome(ctx context.Context, items []*item, results []source.NoteResult) (int, error) {
 	var firstErr error
 	posted, doubts, refused := 0, 0, 0
 	err := d.Store.Update(ctx, len(items), func(tx ledger.Tx) error {
@@ -428,7 +433,7 @@ func (d *deliverer) outcome(ctx context.Context, items []*item, results []source
 		return nil
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	total := 0
 	d.sum.add(func(s *SourceSummary) {
@@ -439,7 +444,7 @@ func (d *deliverer) outcome(ctx context.Context, items []*item, results []source
 	})
 	d.observe(Event{Source: d.src.Name(), What: "notes", Done: total})
 	if firstErr != nil {
-		return fault.At(firstErr, d.src.Name(), "add note")
+		firstErr = fault.At(firstErr, d.src.Name(), "add note")
 	}
-	return nil
+	return posted + doubts + refused, firstErr
 }

@@ -135,7 +135,7 @@ func unjudged(files []fileState) string {
 }
 
 // fanoutBatch bounds the alerts told of a verdict in one transaction.
-const fanoutBatch = 100
+const fanoutBatch = 200
 
 // fanout tells waiting alerts of the verdicts that came in, a batch at a time,
 // and gives how many alerts it looked at. A crash resumes where it stopped.

@@ -56,16 +56,18 @@ func (r *syncer) countLeft(tx ledger.Tx) error {
 	return nil
 }
 
-// countAlerts counts one source's skipped alerts, its queued notes, and the new
-// alerts that name a file: without edrc each would have been a scan.
+// countAlerts counts what became of one source's new alerts, and its queued notes.
+// A new alert with a verdict would have been a scan without edrc.
 func (r *syncer) countAlerts(tx ledger.Tx, t *target) error {
 	for a, err := range tx.Alerts(t.sid, time.Time{}, time.Time{}) {
 		if err != nil {
 			return err
 		}
-		if a.State == ledger.AlertSkipped {
+		switch {
+		case a.Seen.Before(r.started):
+		case a.State == ledger.AlertSkipped:
 			r.sum.Skipped[a.Reason]++
-		} else if !a.Seen.Before(r.started) {
+		case a.Verdict != "":
 			r.sum.ScansSaved++
 		}
 	}

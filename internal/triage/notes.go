@@ -130,8 +130,8 @@ func (d *deliverer) once(ctx context.Context, it *item, r *NoteReceipt) error {
 	if err != nil {
 		return fault.At(err, d.src.Name(), "add note")
 	}
-	ctx = context.WithoutCancel(ctx)
-	if err := d.outcome(ctx, items, results); err != nil {
+	// What became of it must be written down; waiting out a doubt may be interrupted.
+	if _, err := d.outcome(context.WithoutCancel(ctx), items, results); err != nil {
 		return err
 	}
 	switch results[0].Outcome {
@@ -153,7 +153,7 @@ func (d *deliverer) waitOut(ctx context.Context, it *item, r *NoteReceipt, cause
 		seen, err := d.find(ctx, it)
 		if err == nil && seen != nil {
 			r.NoteID = seen.id
-			return d.done(ctx, []*item{it}, func(*item) (string, bool) { return seen.id, false })
+			return d.done(context.WithoutCancel(ctx), []*item{it}, func(*item) (string, bool) { return seen.id, false })
 		}
 	}
 	return &fault.Error{Kind: fault.InDoubt, Source: d.src.Name(), Op: "add note", Err: cause,

@@ -15,7 +15,7 @@ import (
 )
 
 // chunk is how many alerts one transaction takes in.
-const chunk = 200
+const chunk = 400
 
 // maxRestarts bounds how often one window is read again because its token died.
 const maxRestarts = 5
@@ -145,6 +145,9 @@ func (p *puller) run(ctx context.Context, st source.Stream, by source.Change, cu
 		ch := make(chan reply, 1) // buffered: an abandoned answer is dropped, not leaked
 		go func() {
 			pg, err := p.feed.Page(ctx, st, source.Window{By: by, From: w.From, To: w.To}, token)
+			for i := range pg.Alerts {
+				pg.Alerts[i].Raw = nil // nothing of it is stored, and a thousand of them are megabytes
+			}
 			ch <- reply{pg, err}
 		}()
 		return ch

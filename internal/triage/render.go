@@ -5,6 +5,7 @@ import (
 	"html"
 	"regexp"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -132,7 +133,7 @@ func evidenceLine(v alert.Verdict) string {
 // vendorText makes a string that a vendor or a file's author chose fit for a line:
 // nothing in it can be clicked.
 func vendorText(s string) string {
-	return link.ReplaceAllStringFunc(safe.Line(s), func(scheme string) string {
+	return link().ReplaceAllStringFunc(safe.Line(s), func(scheme string) string {
 		return strings.ReplaceAll(strings.ToLower(scheme), "t", "x")
 	})
 }
@@ -163,21 +164,27 @@ func Bytes(n int64) string {
 }
 
 var (
-	plainTag  = regexp.MustCompile(`<[^<>]{0,200}>`)
-	markerTag = regexp.MustCompile(`\[?edrc:([0-9a-f]{16})\]?`)
-	markerish = regexp.MustCompile(`(?i)edrc:`)
-	hiding    = regexp.MustCompile(`[&<]`)
-	invisible = regexp.MustCompile(`[\x{ad}\x{34f}\p{Cf}\p{Mn}]`)
-	link      = regexp.MustCompile(`(?i)(?:http|ftp)s?://`)
+	plainTag  = lazily(`<[^<>]{0,200}>`)
+	markerTag = lazily(`\[?edrc:([0-9a-f]{16})\]?`)
+	markerish = lazily(`(?i)edrc:`)
+	hiding    = lazily(`[&<]`)
+	invisible = lazily(`[\x{ad}\x{34f}\p{Cf}\p{Mn}]`)
+	link      = lazily(`(?i)(?:http|ftp)s?://`)
 )
+
+// lazily compiles an expression at its first use: compiled when the program starts,
+// all of them are a good part of what a completion takes.
+func lazily(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // breakMarkers stops text that an attacker chose (a file name) from planting a
 // marker: what looks like one is spelled with a space, also when it looks like one
 // only after a product has rendered it.
 func breakMarkers(s string) string {
-	s = markerish.ReplaceAllString(norm.NFC.String(s), "edrc :")
+	s = markerish().ReplaceAllString(norm.NFC.String(s), "edrc :")
 	if plants(s) {
-		s = hiding.ReplaceAllString(safe.ASCII(s), "$0 ")
+		s = hiding().ReplaceAllString(safe.ASCII(s), "$0 ")
 	}
 	return s
 }
@@ -186,11 +193,11 @@ func breakMarkers(s string) string {
 // often they are nested, tags dropped, or characters removed that do not show.
 func plants(s string) bool {
 	looks := func(s string) bool {
-		return markerish.MatchString(norm.NFKC.String(invisible.ReplaceAllString(s, "")))
+		return markerish().MatchString(norm.NFKC.String(invisible().ReplaceAllString(s, "")))
 	}
 	for range maxNesting {
 		text := html.UnescapeString(s)
-		bare := plainTag.ReplaceAllString(text, "")
+		bare := plainTag().ReplaceAllString(text, "")
 		if looks(text) || looks(bare) {
 			return true
 		}
@@ -205,20 +212,36 @@ func plants(s string) bool {
 // markersIn finds the markers in a note as a product gives it back: it may have
 // turned it into HTML, changed its normal form or folded its white space.
 func markersIn(text string) []string {
-	text = plainTag.ReplaceAllString(html.UnescapeString(text), " ")
-	text = strings.Join(strings.Fields(norm.NFC.String(text)), " ")
 	var out []string
-	for _, m := range markerTag.FindAllStringSubmatch(text, -1) {
+	for _, m := range markerTag().FindAllStringSubmatch(folded(text), -1) {
 		out = append(out, m[1])
 	}
 	return out
+}
+
+// folded undoes what products do to a note: HTML, normal form, white space.
+func folded(text string) string {
+	text = plainTag().ReplaceAllString(html.UnescapeString(text), " ")
+	return strings.Join(strings.Fields(norm.NFC.String(text)), " ")
+}
+
+// sameNote reports whether two notes that hold one marker are the same note written
+// twice, and not a person's that quotes it: they begin alike and the marker ends both.
+func sameNote(a, b, marker string) bool {
+	a, b = folded(a), folded(b)
+	tail := marker + "]"
+	if !strings.HasSuffix(a, tail) || !strings.HasSuffix(b, tail) {
+		return false
+	}
+	n := min(len(a), len(b), len("Intezer verdict: "))
+	return a[:n] == b[:n]
 }
 
 // foreignVerdict recognises a note of Intezer EDR Connect that tells the same
 // class; its titles changed with the versions of its SDK, and a failure note
 // begins like a success (see docs/products.md).
 func foreignVerdict(text string, c alert.Class) bool {
-	text = strings.TrimSpace(plainTag.ReplaceAllString(html.UnescapeString(text), "\n"))
+	text = strings.TrimSpace(plainTag().ReplaceAllString(html.UnescapeString(text), "\n"))
 	if strings.HasPrefix(text, "Intezer Analyze File Scan failed") {
 		return false
 	}

@@ -48,7 +48,7 @@ type Summary struct {
 	Notes       int              `json:"notes"`
 	NotesDue    int              `json:"notes_due"` // queued, in doubt or not sent yet
 	Waiting     map[string]int   `json:"waiting"`   // files, by reason
-	Skipped     map[string]int   `json:"skipped"`   // alerts, by reason
+	Skipped     map[string]int   `json:"skipped"`   // new alerts, by reason
 	Quarantined int              `json:"quarantined"`
 	ScansSpent  int              `json:"scans_spent"`
 	ScansSaved  int              `json:"scans_saved"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"edrc/internal/alert"
@@ -41,6 +42,8 @@ type syncer struct {
 	judged  *distinct[ledger.JobKey] // jobs whose verdict came in during this run
 	touched *distinct[ledger.JobKey] // every job that this run had to do with
 	trouble error                    // the engine's last failure
+	// progress counts what got further in any way: an analysis that still runs did not.
+	progress atomic.Int64
 }
 
 // target is one source in a run.
@@ -76,6 +79,11 @@ func (s *Service) Sync(ctx context.Context, o SyncOptions) (*Summary, error) {
 	}
 	if _, err := s.Scanner.RefreshQuota(ctx); err != nil && !fault.Is(err, fault.Interrupted) {
 		r.trouble = err // told at the end; what is remembered and looked up still helps
+	} else if err == nil {
+		// The engine answers: what waited because it did not is due at once.
+		if err := s.Scanner.Wake(ctx, scan.ReasonEngine); err != nil {
+			return nil, err
+		}
 	}
 	r.pullAll(ctx)
 	err = r.work(ctx)
@@ -204,16 +212,19 @@ func (p *puller) sweepDaily(ctx context.Context) error {
 }
 
 // work judges files and writes notes in rounds until nothing is due, then waits a
-// while for what is running.
+// while for what is running. Polling what still runs does not lengthen the wait.
 func (r *syncer) work(ctx context.Context) error {
 	var idleSince time.Time
 	for !r.stop() && ctx.Err() == nil {
-		moved, err := r.round(ctx)
+		before := r.progress.Load()
+		worked, err := r.round(ctx)
 		if err != nil {
 			return err
 		}
-		if moved > 0 {
+		if r.progress.Load() > before {
 			idleSince = time.Time{}
+		}
+		if worked > 0 {
 			continue
 		}
 		if idleSince.IsZero() {
@@ -248,47 +259,36 @@ func (r *syncer) pause(ctx context.Context, until time.Time) error {
 	return nil
 }
 
-// round does one batch of each kind of work, side by side.
+// round does all kinds of work side by side until none of them finds anything to do.
 func (r *syncer) round(ctx context.Context) (int, error) {
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		total int
-		errs  []error
-	)
-	run := func(fn func() (int, error)) {
-		wg.Go(func() {
-			n, err := fn()
-			mu.Lock()
-			defer mu.Unlock()
-			total += n
-			if err != nil {
-				errs = append(errs, err)
-			}
-		})
-	}
-	run(func() (int, error) { return r.judge(ctx) })
-	run(func() (int, error) { return r.fanout(ctx, r.stop) })
+	var jobs []func() (int, error)
+	jobs = append(jobs,
+		func() (int, error) { return r.judge(ctx) },
+		func() (int, error) { n, err := r.fanout(ctx, r.stop); r.progress.Add(int64(n)); return n, err })
 	if !r.o.DryRun {
 		for _, t := range r.targets {
-			run(func() (int, error) { return r.notes(ctx, t), nil })
+			jobs = append(jobs, func() (int, error) { n := r.notes(ctx, t); r.progress.Add(int64(n)); return n, nil })
 		}
 	}
-	wg.Wait()
-	return total, errors.Join(errs...)
+	return newShift(len(jobs)).run(jobs, func() bool { return r.stop() || ctx.Err() != nil })
 }
 
 // judge claims a batch of file jobs of the highest priority and steps each.
 func (r *syncer) judge(ctx context.Context) (int, error) {
+	if r.refused() {
+		return 0, nil
+	}
 	workers := r.Settings.withDefaults().Workers
 	jobs, err := r.Scanner.Claim(ctx, 4*workers)
 	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
 	errs := make([]error, len(jobs))
+	before := make([]ledger.JobState, len(jobs))
 	slots := make(chan struct{}, workers)
 	var wg sync.WaitGroup
 	for i, j := range jobs {
+		before[i] = j.State
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -299,6 +299,9 @@ func (r *syncer) judge(ctx context.Context) (int, error) {
 	var fatal []error
 	for i, err := range errs {
 		r.tally(jobs[i])
+		if jobs[i].State != before[i] {
+			r.progress.Add(1)
+		}
 		if _, ok := errors.AsType[*scan.Trouble](err); ok {
 			r.mu.Lock()
 			r.trouble = err
@@ -344,11 +347,17 @@ func (r *syncer) notes(ctx context.Context, t *target) int {
 // nextDue gives when there is something to do again: an analysis to poll, a note
 // to read again. Zero: nothing that this run should wait for.
 func (r *syncer) nextDue(ctx context.Context) (time.Time, error) {
-	next, err := r.Scanner.NextDue(ctx)
-	if err != nil || r.o.DryRun {
-		return time.Time{}, err
+	if r.o.DryRun {
+		return time.Time{}, nil
 	}
-	err = r.Store.View(ctx, func(tx ledger.Tx) error {
+	var next time.Time
+	if !r.refused() {
+		var err error
+		if next, err = r.Scanner.NextDue(ctx); err != nil {
+			return next, err
+		}
+	}
+	err := r.Store.View(ctx, func(tx ledger.Tx) error {
 		for _, t := range r.targets {
 			if t.sid == "" || t.failures >= giveUpAfter {
 				continue
@@ -364,6 +373,14 @@ func (r *syncer) nextDue(ctx context.Context) (time.Time, error) {
 		return nil
 	})
 	return next, err
+}
+
+// refused reports whether the engine refuses our key: then no file can be judged
+// in this run, and waiting does not help.
+func (r *syncer) refused() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fault.Is(r.trouble, fault.Auth) || fault.Is(r.trouble, fault.Denied)
 }
 
 // nextNote gives when the source's next queued note may be tried, by its effect.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"edrc/internal/fault"
@@ -76,37 +77,43 @@ func (u *unified) broken(o operation, msg string) *fault.Error {
 // The words by which the console's errors are told apart. GraphQL has no statuses,
 // and the texts are not documented.
 var (
-	authWords      = regexp.MustCompile(`(?i)unauthenticated|unauthori[sz]ed|authentication|invalid token|token (is |has )?(invalid|expired|revoked)`)
-	deniedWords    = regexp.MustCompile(`(?i)forbidden|permission|access (is )?denied|not allowed|not permitted`)
-	missingWords   = regexp.MustCompile(`(?i)not found|does not exist\b|required value was null`)
-	throttledWords = regexp.MustCompile(`(?i)too many requests|rate limit|throttl`)
-	brokenWords    = regexp.MustCompile(`(?i)internal (server )?error|time(d)? ?out|unavailable|try again`)
-	earlyWords     = regexp.MustCompile(`(?i)mgmt_note_id`)
-	plainWords     = regexp.MustCompile(`(?i)filter api|validation error|invalid syntax|invalid uuid|into a uuid`)
+	authWords      = lazily(`(?i)unauthenticated|unauthori[sz]ed|authentication|invalid token|token (is |has )?(invalid|expired|revoked)`)
+	deniedWords    = lazily(`(?i)forbidden|permission|access (is )?denied|not allowed|not permitted`)
+	missingWords   = lazily(`(?i)not found|does not exist\b|required value was null`)
+	throttledWords = lazily(`(?i)too many requests|rate limit|throttl`)
+	brokenWords    = lazily(`(?i)internal (server )?error|time(d)? ?out|unavailable|try again`)
+	earlyWords     = lazily(`(?i)mgmt_note_id`)
+	plainWords     = lazily(`(?i)filter api|validation error|invalid syntax|invalid uuid|into a uuid`)
 )
+
+// lazily compiles an expression at its first use: compiled when the program starts,
+// all of them are a good part of what a completion takes.
+func lazily(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // graphError maps what the console says. Data beside an error means that something
 // was carried out.
 func (u *unified) graphError(o operation, field, msg string, errs vendorErrors, data json.RawMessage) error {
 	kind := fault.Invalid
 	switch {
-	case plainWords.MatchString(msg):
-	case authWords.MatchString(msg):
+	case plainWords().MatchString(msg):
+	case authWords().MatchString(msg):
 		kind = fault.Auth
-	case deniedWords.MatchString(msg):
+	case deniedWords().MatchString(msg):
 		kind = fault.Denied
-	case earlyWords.MatchString(msg):
+	case earlyWords().MatchString(msg):
 		kind = fault.Conflict
-	case throttledWords.MatchString(msg):
+	case throttledWords().MatchString(msg):
 		kind = fault.RateLimited
-	case missingWords.MatchString(msg) && aboutWhole(errs, field):
+	case missingWords().MatchString(msg) && aboutWhole(errs, field):
 		kind = fault.NotFound
-	case brokenWords.MatchString(msg):
+	case brokenWords().MatchString(msg):
 		kind = fault.Unavailable
 	}
 	done := len(data) > 0 && string(data) != "null"
 	plain := kind == fault.Auth || kind == fault.Denied || kind == fault.NotFound || kind == fault.RateLimited ||
-		plainWords.MatchString(msg)
+		plainWords().MatchString(msg)
 	if o.class == httpx.Once && (done || !plain) {
 		kind = fault.InDoubt // "Exception while fetching data" may stand for anything
 	}

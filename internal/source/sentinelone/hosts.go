@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"iter"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"edrc/internal/alert"
@@ -40,7 +39,7 @@ func (a agent) host() alert.Host {
 
 // agentUUID is how the unified surface names a host: 32 to 40 hex digits, with or
 // without dashes.
-var agentUUID = regexp.MustCompile(`^[0-9a-fA-F-]{32,40}$`)
+var agentUUID = lazily(`^[0-9a-fA-F-]{32,40}$`)
 
 // FindHosts implements source.HostFinder: by agent id, by agent UUID, or by
 // computer name, whole or "*"-suffixed, in any case. An id that is of no agent is
@@ -53,7 +52,7 @@ func (c *Client) FindHosts(ctx context.Context, nameOrID string) iter.Seq2[alert
 	switch {
 	case isID(nameOrID):
 		q.Set("ids", nameOrID)
-	case agentUUID.MatchString(nameOrID):
+	case agentUUID().MatchString(nameOrID):
 		q.Set("uuids", nameOrID)
 	case strings.Contains(prefix, ",") || len(prefix) < 2:
 		// Not expressible in computerName__contains: a list of at least two characters each.

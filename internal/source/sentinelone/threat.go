@@ -3,7 +3,6 @@ package sentinelone
 import (
 	"encoding/json"
 	"errors"
-	"regexp"
 	"strings"
 
 	"edrc/internal/alert"
@@ -129,7 +128,7 @@ func (t threat) files() []alert.File {
 	return []alert.File{f}
 }
 
-var techniqueID = regexp.MustCompile(`T\d{4}(\.\d{3})?\b`)
+var techniqueID = lazily(`T\d{4}(\.\d{3})?\b`)
 
 func (t threat) attack() []alert.Technique {
 	var out attackList
@@ -149,11 +148,11 @@ type attackList []alert.Technique
 // add takes the id from name, or from the other places where consoles put it; what
 // else name says is the technique's name.
 func (l *attackList) add(name, tactic string, elsewhere ...string) {
-	id := techniqueID.FindString(name)
+	id := techniqueID().FindString(name)
 	title := strings.Trim(strings.Replace(name, id, "", 1), " -:()")
 	for _, s := range elsewhere {
 		if id == "" {
-			id = techniqueID.FindString(strings.ReplaceAll(s, "/", "."))
+			id = techniqueID().FindString(strings.ReplaceAll(s, "/", "."))
 		}
 	}
 	if id == "" {

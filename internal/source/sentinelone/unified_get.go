@@ -103,5 +103,5 @@ func keys(hs []alert.Handle) (uuids, threats []string) {
 }
 
 func isUUID(s string) bool {
-	return len(s) == 36 && s[8] == '-' && agentUUID.MatchString(s)
+	return len(s) == 36 && s[8] == '-' && agentUUID().MatchString(s)
 }

@@ -1,0 +1,159 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// notes are what a person has found out about the figures.
+//
+//go:embed notes.md
+var notes string
+
+// line is one figure beside its aim.
+type line struct {
+	what, figure, aim, missed string
+	ok                        bool
+}
+
+type report struct {
+	lines       []line
+	runs        []*result
+	inits       []initialisation
+	initsTotal  float64
+	small, most int // peak KiB of the smallest and the largest size
+	sizes       [2]int
+}
+
+func (r *report) add(what, figure, aim, missed string, ok bool) {
+	r.lines = append(r.lines, line{what, figure, aim, missed, ok})
+}
+
+// over says by how much an aim is missed.
+func over(got, aim float64) string {
+	if got <= aim {
+		return ""
+	}
+	return fmt.Sprintf("by %.0f %%", (got/aim-1)*100)
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+
+// sync adds one run.
+func (r *report) sync(s *result, judge bool) {
+	r.runs = append(r.runs, s)
+	if !judge {
+		return
+	}
+	bound, why := s.bound()
+	ratio := float64(s.wall) / float64(bound)
+	r.add("sync, "+s.name(), fmt.Sprintf("%.1f s, %.2f x the bound of %.1f s (%s)", s.wall.Seconds(), ratio, bound.Seconds(), why),
+		"≤ 1.3 x", over(ratio, 1.3), ratio <= 1.3)
+	each := float64(s.requests()) / float64(s.alerts)
+	r.add("requests an alert", fmt.Sprintf("%.3f (%d lists and looks, %d notes, %d engine)", each, s.lists, s.subs, s.engine), "< 0.1", over(each, 0.1), each < 0.1)
+	r.add("scans spent", fmt.Sprintf("%d for %d files, of which %d were analysed twice because the engine's first analysis failed", s.scans, s.files, s.needed-s.files),
+		"equal", "", s.scans == s.needed)
+}
+
+const memoryAim = 64 << 10 // KiB
+
+func (r *report) memory(s *result) {
+	if s.peak == 0 {
+		return // no /proc
+	}
+	r.add(fmt.Sprintf("peak memory, %s", s.name()), mib(s.peak), "< 64 MiB", over(float64(s.peak), memoryAim), s.peak < memoryAim)
+	switch {
+	case r.sizes[0] == 0 || s.alerts < r.sizes[0]:
+		r.sizes[0], r.small = s.alerts, s.peak
+	case s.alerts == r.sizes[0]:
+		r.small = max(r.small, s.peak)
+	}
+	if s.alerts >= r.sizes[1] {
+		if s.alerts > r.sizes[1] {
+			r.most = 0
+		}
+		r.sizes[1], r.most = s.alerts, max(r.most, s.peak)
+	}
+}
+
+// memoryGrowth compares the largest size with the smallest.
+func (r *report) memoryGrowth() {
+	if r.sizes[1] <= r.sizes[0] {
+		return
+	}
+	ratio := float64(r.most) / float64(r.small)
+	r.add(fmt.Sprintf("peak memory of %d alerts beside %d", r.sizes[1], r.sizes[0]), fmt.Sprintf("%.2f x", ratio), "≤ 1.3 x", over(ratio, 1.3), ratio <= 1.3)
+}
+
+func mib(kib int) string { return fmt.Sprintf("%.1f MiB", float64(kib)/1024) }
+
+// waits adds what a second process waited.
+func (r *report) waits(s *result) {
+	if !s.world.neighbour {
+		return
+	}
+	const aim = 100 * time.Millisecond
+	for _, k := range []struct {
+		what string
+		ds   []time.Duration
+	}{{"read", s.views}, {"write", s.updates}} {
+		p := percentile(k.ds, 95)
+		r.add(fmt.Sprintf("wait of a second process's %s beside a sync of %d alerts", k.what, s.alerts),
+			fmt.Sprintf("median %s, p95 %s, longest %s, of %d", ms(median(k.ds)), ms(p), ms(percentile(k.ds, 100)), len(k.ds)),
+			"p95 < 100 ms", over(float64(p), float64(aim)), p < aim)
+	}
+	r.add("its accesses that failed", fmt.Sprint(s.lookFail), "0", "", s.lookFail == 0)
+}
+
+func (r *report) missed() bool {
+	for _, l := range r.lines {
+		if !l.ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *report) table() string {
+	var b strings.Builder
+	b.WriteString("| what | figure | aim | |\n|---|---|---|---|\n")
+	for _, l := range r.lines {
+		verdict := ""
+		switch {
+		case l.aim == "":
+		case l.ok:
+			verdict = "met"
+		default:
+			verdict = strings.TrimSpace("**missed** " + l.missed)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", l.what, l.figure, l.aim, verdict)
+	}
+	return b.String()
+}
+
+func (r *report) text(took time.Duration) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` (`go run ./internal/bench`), in %s. Machine: %d cores, %s, %s/%s. Plain build, the lab in a\nprocess of its own on the same cores, limiter and look before each note on.\n\n",
+		took.Round(time.Second), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	b.WriteString(r.table())
+	if len(r.runs) > 0 {
+		b.WriteString("\n## The syncs\n\nThe bound is the largest of: the list chain as a client reads it that does nothing with it, twice; requests x latency /\nparallelism; requests / rate limit, less the burst.\n\n")
+		b.WriteString("| run | wall | CPU of edrc | CPU of the lab | list chain | bound | peak |\n|---|---|---|---|---|---|---|\n")
+		for _, s := range r.runs {
+			bound, why := s.bound()
+			fmt.Fprintf(&b, "| %s | %.1f s | %.1f s | %.1f s | %.1f s | %.1f s (%s) | %s |\n", s.name(), s.wall.Seconds(), s.cpu.Seconds(),
+				s.labCPU.Seconds(), s.chain.Seconds(), bound.Seconds(), why, mib(s.peak))
+		}
+	}
+	if len(r.inits) > 0 {
+		fmt.Fprintf(&b, "\n## Whose initialisation it is\n\n`GODEBUG=inittrace=1 edrc version`: the dearest of %.2f ms.\n\n| package | ms | bytes | allocations |\n|---|---|---|---|\n", r.initsTotal)
+		for _, i := range r.inits {
+			fmt.Fprintf(&b, "| %s | %.3f | %d | %d |\n", i.pkg, i.clock, i.bytes, i.allocs)
+		}
+	}
+	b.WriteString("\n" + notes)
+	return b.String()
+}
