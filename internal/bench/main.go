@@ -3,7 +3,7 @@
 // in a process of its own with edrc's limiter and look before each note on, and reads
 // what the lab counted.
 //
-//	go run ./internal/bench                          everything, about ten minutes
+//	go run ./internal/bench                          everything, about a quarter of an hour
 //	go run ./internal/bench -quick                   small sizes, writes no file
 //	go run ./internal/bench -only startup,lookups    some stages
 //	go run ./internal/bench -check memory,wait       fails when an aim is missed: for CI
@@ -68,7 +68,7 @@ type stage struct {
 func (b *bench) stages() []stage {
 	return []stage{
 		{"startup", b.startup},
-		{"sync10k", func() error { return b.syncs(10_000, 200) }},
+		{"sync10k", func() error { return b.syncs(10_000, 100) }},
 		{"sync100k", func() error { return b.syncs(100_000, 1_000) }},
 		{"wait", b.wait},
 		{"lookups", b.lookups},

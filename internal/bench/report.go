@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -134,10 +135,19 @@ func (r *report) table() string {
 	return b.String()
 }
 
+// load is the load average of five minutes.
+func load() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	if f := strings.Fields(string(text)); len(f) > 1 {
+		return f[1]
+	}
+	return "unknown"
+}
+
 func (r *report) text(took time.Duration) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` (`go run ./internal/bench`), in %s. Machine: %d cores, %s, %s/%s. Plain build, the lab in a\nprocess of its own on the same cores, limiter and look before each note on.\n\n",
-		took.Round(time.Second), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` (`go run ./internal/bench`), in %s. Machine: %d cores, %s, %s/%s. Plain build, the lab in a\nprocess of its own on the same cores, limiter and look before each note on. Load average at the end: %s; above the number\nof cores, other work ran beside it and the times are too long.\n\n",
+		took.Round(time.Second), runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, load())
 	b.WriteString(r.table())
 	if len(r.runs) > 0 {
 		b.WriteString("\n## The syncs\n\nThe bound is the largest of: the list chain as a client reads it that does nothing with it, twice; requests x latency /\nparallelism; requests / rate limit, less the burst.\n\n")

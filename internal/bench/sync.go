@@ -356,4 +356,3 @@ func (l *lab) get(path string, v any) error {
 	defer resp.Body.Close()
 	return json.NewDecoder(resp.Body).Decode(v)
 }
-

@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	bolt "go.etcd.io/bbolt"
+
 	"edrc/internal/lab"
 )
 
@@ -168,4 +170,35 @@ func TestNoSecretIsEverShownOrKept(t *testing.T) {
 		}
 		return err
 	})
+}
+
+func TestAStoreOfANewerEdrcIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{Alerts: 3, Files: 3})
+	w.must("sync")
+	path := filepath.Join(w.dir, "store.db")
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
+			if b.Get([]byte("schema")) == nil {
+				return nil
+			}
+			return b.Put([]byte("schema"), []byte("99.0"))
+		})
+	})
+	if err != nil || db.Close() != nil {
+		t.Fatal(err)
+	}
+	before, _ := os.ReadFile(path)
+	for _, command := range []string{"sync", "quota"} {
+		if r := w.run(command); r.code != 2 || r.out != "" || !strings.Contains(r.errout, "newer edrc") || strings.Count(r.errout, "\n") > 3 {
+			t.Errorf("%s: exit %d\n%s%s", command, r.code, r.out, r.errout)
+		}
+	}
+	if after, _ := os.ReadFile(path); string(after) != string(before) {
+		t.Error("the store was touched")
+	}
 }

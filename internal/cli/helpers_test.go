@@ -86,6 +86,24 @@ func (w *world) write(path string, data []byte, mode os.FileMode) {
 	}
 }
 
+// lockedBuffer is stderr as the system has it: several may write at once.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // result is how a command ended.
 type result struct {
 	code        int
@@ -95,8 +113,9 @@ type result struct {
 // run runs a command in this process, without a terminal.
 func (w *world) run(args ...string) result {
 	w.t.Helper()
-	io, out, errout := term.Test("")
-	io.Now = time.Now
+	io, out, _ := term.Test("")
+	errout := &lockedBuffer{}
+	io.Now, io.Err = time.Now, errout
 	code := cli.Run(context.Background(), args, w.environment(io))
 	return result{code, out.String(), errout.String()}
 }
@@ -104,8 +123,9 @@ func (w *world) run(args ...string) result {
 // onTerminal runs a command as on a terminal of a width.
 func (w *world) onTerminal(width int, args ...string) result {
 	w.t.Helper()
-	io, out, errout := term.Test("")
-	io.Now, io.OutTTY, io.Width = time.Now, true, width
+	io, out, _ := term.Test("")
+	errout := &lockedBuffer{}
+	io.Now, io.Err, io.OutTTY, io.Width = time.Now, errout, true, width
 	code := cli.Run(context.Background(), args, w.environment(io))
 	return result{code, out.String(), errout.String()}
 }

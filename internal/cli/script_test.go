@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"maps"
 	"net/http"
@@ -25,6 +26,12 @@ import (
 // where, exit codes, files. They run the real program in a process of its own,
 // with no terminal, against a lab in this process.
 func TestMain(m *testing.M) {
+	if strings.Contains(filepath.Base(os.Args[0]), ".test") { // not edrc, which this binary is too
+		flag.Parse()
+	}
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set("8") // they wait for pauses and analyses, not for processors
+	}
 	testscript.Main(m, map[string]func(){
 		"edrc":      func() { os.Exit(cli.Main(os.Args[1:])) },
 		"holdstore": holdStore,

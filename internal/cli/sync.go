@@ -115,7 +115,7 @@ func syncForever(ctx context.Context, flags flagSet, a *app, out report.Options,
 }
 
 func syncOnce(ctx context.Context, flags flagSet, a *app, out report.Options, f syncFlags, o triage.SyncOptions) error {
-	watch := newWatch(a.IO, o.Stop)
+	watch := newWatch(a.IO, o.Stop, !a.trace)
 	defer watch.done()
 	svc, err := a.service(flags, serviceOptions{maxScans: f.maxScans, dryRun: f.dryRun, observe: watch.see, judges: true})
 	if err != nil {

@@ -145,8 +145,12 @@ type watch struct {
 }
 
 // newWatch also answers the first Ctrl-C, because what is under way is finished.
-func newWatch(io *term.IO, stop <-chan struct{}) *watch {
-	w := &watch{progress: io.NewProgress(), tasks: map[string]*term.Task{}, ended: make(chan struct{})}
+// Beside a trace there is no display: each would overwrite the other.
+func newWatch(io *term.IO, stop <-chan struct{}, show bool) *watch {
+	w := &watch{tasks: map[string]*term.Task{}, ended: make(chan struct{})}
+	if show {
+		w.progress = io.NewProgress()
+	}
 	w.end = sync.OnceFunc(func() { close(w.ended) })
 	if stop == nil || !io.ErrTTY {
 		return w

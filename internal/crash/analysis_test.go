@@ -40,3 +40,29 @@ func TestAnAnalysisThatOutlivesTheRunIsNotPaidForAgain(t *testing.T) {
 	w.untilSettled(1)
 	w.holds(want, scans, "at the end")
 }
+
+// TestAnAnalysisThatAKilledRunBeganIsJoined: the run that paid for it died before
+// it could write down which one it is, and the analysis still runs.
+func TestAnAnalysisThatAKilledRunBeganIsJoined(t *testing.T) {
+	t.Parallel()
+	o := smallWorld()
+	scans, _ := smallReference(t)
+	o.AnalysisTime = 24 * time.Hour
+	for _, n := range []int{1, 2} {
+		w := newWorld(t, o, settings{wait: time.Nanosecond})
+		want := w.truth()
+		if r := w.crashing("kill", n, "sent 201 POST /api/v2-0/analyze-by-hash").wait(); !r.killed {
+			t.Fatalf("it was not killed after submit %d: exit %d, %q", n, r.exit, r.boundaries)
+		}
+		for range 8 {
+			w.later(soon)
+			w.sync() // nothing ends meanwhile: what runs is to be found running
+			if w.sync().settled() {
+				break
+			}
+			w.control("finish", struct{}{}, nil)
+		}
+		w.untilSettled(1)
+		w.holds(want, scans, "at the end")
+	}
+}

@@ -28,7 +28,7 @@ func faultKinds() []lab.Fault {
 func TestAThirdOfAllRequestsMayFail(t *testing.T) {
 	t.Parallel()
 	o := lab.Options{Seed: 8, Alerts: 30, Files: 12}
-	s := settings{settle: 250 * time.Millisecond, timeout: 500 * time.Millisecond}
+	s := settings{settle: slow * 250 * time.Millisecond, timeout: slow * 500 * time.Millisecond}
 	scans, ref := reference(t, o, settings{}, nil)
 	for _, f := range faultKinds() {
 		t.Run(strings.TrimSuffix(f.String(), "=0.3"), func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestAThirdOfAllRequestsMayFail(t *testing.T) {
 					break
 				}
 				w.later(soon)
-				r := w.sync("--max-runtime", "8s") // a vendor may ask for longer pauses than that
+				r := w.sync("--max-runtime", (slow * 8 * time.Second).String()) // a vendor may ask for longer pauses than that
 				if r.exit < 0 || r.exit == 2 {
 					t.Fatalf("%s: exit %d\n%s", r.name, r.exit, r.stderr)
 				}

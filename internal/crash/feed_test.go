@@ -121,7 +121,7 @@ func TestOurOwnNotesCauseNoWork(t *testing.T) {
 func TestAlertsThatChangeWhileTheyAreReadAreNotLost(t *testing.T) {
 	t.Parallel()
 	o := lab.Options{Seed: 40, Alerts: 2300, Files: 12, Mutate: true} // three pages a list
-	w := newWorld(t, o, settings{lease: 20 * time.Second})
+	w := newWorld(t, o, settings{lease: slow * 20 * time.Second})
 	if r := w.sync(); r.summary.New != o.Alerts {
 		t.Errorf("%d alerts were taken in, want %d", r.summary.New, o.Alerts)
 	}
@@ -155,7 +155,7 @@ func TestAlertsThatChangeWhileTheyAreReadAreNotLost(t *testing.T) {
 func TestThirtySevenHundredAlertsAreAllHandled(t *testing.T) {
 	t.Parallel()
 	o := lab.Options{Seed: 9, Alerts: 3700, Files: 60}
-	w := newWorld(t, o, settings{lease: 30 * time.Second, timeout: 20 * time.Second})
+	w := newWorld(t, o, settings{lease: slow * 30 * time.Second, timeout: 20 * time.Second})
 	want := w.truth()
 	if len(want) != o.Alerts {
 		t.Fatalf("the console has %d alerts, want %d", len(want), o.Alerts)

@@ -69,7 +69,7 @@ func TestAKillAtAnyBoundaryLosesAndDoublesNothing(t *testing.T) {
 	o := smallWorld()
 	scans, ref := smallReference(t)
 	n := len(ref.boundaries)
-	for _, k := range every(n+6, 1) { // how work falls into commits varies a little
+	for _, k := range every(n+6, 1+2*(slow/4)) { // how work falls into commits varies a little
 		t.Run(strconv.Itoa(k), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, o, settings{})
@@ -77,7 +77,7 @@ func TestAKillAtAnyBoundaryLosesAndDoublesNothing(t *testing.T) {
 			if k == 1 {
 				worthIt(t, want, scans, ref)
 			}
-			r := w.crashing("kill", k).wait()
+			r := w.crashing("kill", k, "").wait()
 			if !r.killed && (k < n*2/3 || r.exit != 0) {
 				t.Fatalf("it was to be killed at %d of %d boundaries and was not: exit %d after %d\n%s", k, n, r.exit, len(r.boundaries), r.stderr)
 			}
@@ -99,12 +99,12 @@ func TestKillsAmongLostAnswersLoseAndDoubleNothing(t *testing.T) {
 	for _, k := range every(n+20, 9) { // doubts are commits too
 		t.Run(strconv.Itoa(k), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, o, settings{wait: 4 * time.Second})
+			w := newWorld(t, o, settings{wait: slow * 4 * time.Second})
 			want := w.truth()
 			second := 1 + rand.New(rand.NewPCG(7, uint64(k))).IntN(60)
-			w.crashing("kill", k).wait()
+			w.crashing("kill", k, "").wait()
 			// No time passes but the real one: the dead hold their claims until these run out.
-			w.crashing("kill", second).wait()
+			w.crashing("kill", second, "").wait()
 			w.untilSettledNow(20 * time.Second)
 			w.holds(want, scans, "after kills at boundaries "+strconv.Itoa(k)+" and "+strconv.Itoa(second))
 		})

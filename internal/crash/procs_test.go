@@ -19,7 +19,7 @@ func TestProcessesAtOncePayForAFileOnce(t *testing.T) {
 			t.Parallel()
 			o := lab.Options{Seed: seed, Alerts: 24, Files: 16, Sources: 2, AnalysisTime: 300 * time.Millisecond}
 			scans, ref := reference(t, o, settings{}, nil)
-			w := newWorld(t, o, settings{lease: 10 * time.Second})
+			w := newWorld(t, o, settings{lease: slow * 10 * time.Second})
 			want := w.truth()
 			worthIt(t, want, scans, ref)
 			hand := []string{"scan", "hash"}
@@ -86,13 +86,13 @@ func TestAStoppedProcessDoublesNothingWhenItGoesOn(t *testing.T) {
 
 func stopAndGoOn(t *testing.T, o lab.Options, k int, prepare func(*world), scans map[string]int) {
 	t.Helper()
-	const lease = 800 * time.Millisecond
+	const lease = slow * 800 * time.Millisecond
 	w := newWorld(t, o, settings{lease: lease})
 	if prepare != nil {
 		prepare(w)
 	}
 	want := w.truth()
-	p := w.crashing("stop", k)
+	p := w.crashing("stop", k, "")
 	if !p.untilStopped() {
 		if r := p.wait(); r.exit != 0 {
 			t.Errorf("%s: exit %d\n%s", r.name, r.exit, r.stderr)

@@ -15,7 +15,7 @@ import (
 // severities that the console tells, in no order; some know only a SHA-1.
 func quotaWorld(t *testing.T) (*world, map[string]int, map[string]int) {
 	t.Helper()
-	w := newWorld(t, lab.Options{Seed: 2, Alerts: -1, Files: 100, Latency: 10 * time.Millisecond}, settings{lease: 10 * time.Second})
+	w := newWorld(t, lab.Options{Seed: 2, Alerts: -1, Files: 100, Latency: 10 * time.Millisecond}, settings{lease: slow * 10 * time.Second})
 	severity, scans := map[string]int{}, map[string]int{}
 	for i, f := range w.filesHeld("public") {
 		rank := (i * 7) % 3
@@ -112,7 +112,7 @@ func severities(of map[string]int) string {
 // by a SHA-1 alone and therefore lets the others go first.
 func TestWhatComesBackOfAQuotaGoesToTheWorstAlerts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, lab.Options{Seed: 2, Alerts: -1, Files: 100}, settings{lease: 10 * time.Second})
+	w := newWorld(t, lab.Options{Seed: 2, Alerts: -1, Files: 100}, settings{lease: slow * 10 * time.Second})
 	w.control("quota", map[string]int{"quota": 0}, nil)
 	severity := map[string]int{}
 	const worst = 8

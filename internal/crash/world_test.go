@@ -23,7 +23,7 @@ import (
 )
 
 // runLimit bounds one child.
-const runLimit = 60 * time.Second
+const runLimit = slow * time.Minute
 
 // epoch is when every world begins: the same seed then gives the same alerts.
 var epoch = time.Now().Truncate(time.Second)
@@ -76,10 +76,10 @@ func (s settings) apply(t *testing.T, text string, lag time.Duration) []byte {
 			*d = v
 		}
 	}
-	set(&s.timeout, 5*time.Second)
-	set(&s.settle, max(lag, 100*time.Millisecond))
-	set(&s.lease, 2*time.Second)
-	set(&s.wait, 3*time.Second)
+	set(&s.timeout, slow*5*time.Second)
+	set(&s.settle, max(lag, slow*100*time.Millisecond))
+	set(&s.lease, slow*2*time.Second)
+	set(&s.wait, slow*3*time.Second)
 	text = regexp.MustCompile(`note_settle: \S+,`).ReplaceAllString(text, fmt.Sprintf("note_settle: %s,", s.settle))
 	for _, change := range [][2]string{{"poll: 100ms", "poll: 30ms, reserve: 0"}} {
 		if !strings.Contains(text, change[0]) {
@@ -233,8 +233,10 @@ func (p *process) wait() run {
 	}
 	r := run{name: p.name, exit: p.cmd.ProcessState.ExitCode(), stdout: p.stdout.String(), stderr: p.stderr.String(), boundaries: p.boundaries()}
 	r.killed = st.Signaled() && st.Signal() == syscall.SIGKILL
-	if strings.Contains(r.stderr, "DATA RACE") || strings.Contains(r.stderr, "panic:") {
-		p.Errorf("%s:\n%s", p.name, r.stderr)
+	for _, bug := range []string{"DATA RACE", "panic:", "cannot become"} { // the last: a state that others had settled
+		if strings.Contains(r.stderr+r.stdout, bug) {
+			p.Errorf("%s:\n%s\n%s", p.name, r.stdout, r.stderr)
+		}
 	}
 	if slices.Contains(p.args, "sync") && !r.killed {
 		out := struct{ Item *summary }{}
@@ -286,10 +288,11 @@ func (w *world) sync(args ...string) run {
 	return w.edrc(append([]string{"sync", "-o", "json"}, args...)...)
 }
 
-// crashed is a sync that ends or stops itself at a boundary.
-func (w *world) crashing(how string, at int, args ...string) *process {
+// crashing is a sync that kills or stops itself at a boundary; what, unless it is
+// "", says which boundaries count.
+func (w *world) crashing(how string, at int, what string) *process {
 	w.Helper()
-	return w.start([]string{envAt + "=" + strconv.Itoa(at), envHow + "=" + how}, append([]string{"sync", "-o", "json"}, args...)...)
+	return w.start([]string{envAt + "=" + strconv.Itoa(at), envHow + "=" + how, envWhat + "=" + what}, "sync", "-o", "json")
 }
 
 // settled reports whether a run left nothing that edrc could do by itself.
@@ -308,7 +311,7 @@ func (r run) settled() bool {
 	return r.exit == 0 && s.NotesDue == 0 && len(s.Errors) == 0
 }
 
-// until syncs, some minutes apart, until a run leaves nothing to do. It gives the
+// untilSettled syncs, some minutes apart, until a run leaves nothing to do. It gives the
 // number of runs that it took.
 func (w *world) untilSettled(most int) int {
 	w.Helper()
@@ -337,7 +340,7 @@ func (r run) count(prefix string) int {
 // untilSettledNow is untilSettled without letting more time pass than does.
 func (w *world) untilSettledNow(limit time.Duration) {
 	w.Helper()
-	for deadline := time.Now().Add(limit); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(slow * limit); ; time.Sleep(200 * time.Millisecond) {
 		r := w.sync()
 		if r.settled() && r.summary.Quarantined == 0 {
 			return

@@ -319,3 +319,25 @@ func TestARunThatMaySpendNoMoreLeavesTheRestToTheNext(t *testing.T) {
 		t.Error("the next run does not go on")
 	}
 }
+
+func TestTheLastScanGoesToTheWorstAlsoWhenItsHashMustLetOthersGoFirst(t *testing.T) {
+	w := newWorld(t, Policy{DailyBudget: 1}, file("mild"), file("bad"))
+	w.want(wish("mild", alert.Low, "256"))
+	w.want(wish("bad", alert.Critical, "1"))
+	w.drain(time.Hour)
+	w.state(hashesOf("bad").SHA1, ledger.JobJudged, "")
+	w.state(sha("mild"), ledger.JobWaiting, ReasonQuota)
+	if w.engine.paid() != 1 {
+		t.Error(w.engine.paid())
+	}
+	w.drain(25 * time.Hour)
+	w.state(sha("mild"), ledger.JobJudged, "")
+}
+
+func TestTroubleSaysWhatHappened(t *testing.T) {
+	cause := fault.New(fault.Unavailable, "away")
+	tr := &Trouble{Hash: sha("a"), Err: cause}
+	if tr.Error() != cause.Error() || !fault.Is(tr, fault.Unavailable) {
+		t.Error(tr)
+	}
+}

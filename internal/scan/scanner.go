@@ -277,11 +277,22 @@ func (s *Scanner) ClaimOne(ctx context.Context, key ledger.JobKey) (*ledger.Job,
 	return taken, err
 }
 
-// NextDue gives when the next job that waits becomes due; zero when none waits.
+// NextDue gives when the next job becomes due, now when one is; zero when none
+// waits. One that became due since the last Claim must count, or nobody would wait
+// for it.
 func (s *Scanner) NextDue(ctx context.Context) (time.Time, error) {
 	var at time.Time
-	err := s.store.View(ctx, func(tx ledger.Tx) (err error) {
-		at, err = tx.NextDue(s.Scope(), s.now())
+	err := s.store.View(ctx, func(tx ledger.Tx) error {
+		now := s.now()
+		due, err := tx.DueJobs(s.Scope(), now, 1)
+		if err != nil {
+			return err
+		}
+		if len(due) > 0 {
+			at = now
+			return nil
+		}
+		at, err = tx.NextDue(s.Scope(), now)
 		return err
 	})
 	return at, err

@@ -243,4 +243,3 @@ func TestDefect14_NothingIsSentButWhatTheWorkNeeds(t *testing.T) {
 		}
 	}
 }
-

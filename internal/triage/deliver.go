@@ -60,7 +60,9 @@ func (d *deliverer) deliver(ctx context.Context, limit int) (int, error) {
 	for groups := 0; groups < limit && !d.stop(); {
 		batch, last, err := d.next(ctx, after)
 		if err != nil {
+			mu.Lock()
 			errs = append(errs, err)
+			mu.Unlock()
 			break
 		}
 		if last == nil {

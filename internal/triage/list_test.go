@@ -245,3 +245,13 @@ func TestAShortenedRefIsExpandedWhenExactlyOneAlertFits(t *testing.T) {
 		}
 	}
 }
+
+func TestAListWithoutRowsIsNotAnError(t *testing.T) {
+	w := newWorld(t)
+	if l := w.list(ListOptions{Limit: 3}); len(l.Rows) != 0 || l.Total != 0 || l.Sources != 1 {
+		t.Errorf("%+v", l)
+	}
+	if _, err := w.List(w.ctx, ListOptions{Sources: []string{"nobody"}}); !fault.Is(err, fault.NotFound) {
+		t.Error(err)
+	}
+}
