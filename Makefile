@@ -25,7 +25,7 @@ race: ## all tests with the race detector (needs a C compiler)
 bench: ## the figures of docs/benchmarks.md, measured here and now
 	$(GO) run ./internal/bench
 
-memory: ## fails when memory or the second process's wait miss their aims
+memory: ## fails when memory or the second process's wait miss their aims by more than half
 	$(GO) run ./internal/bench -check memory,wait
 
 gen: ## docs/cli, docs/man and completions from the command tree

@@ -44,11 +44,11 @@ func (b *bench) startup() error {
 		}
 	}
 	base := median(took[0])
-	b.report.add("start-up of a bare Go program", ms(base), "", "", true)
+	b.report.add("start-up of a bare Go program", ms(base), "", 0, true)
 	for i, name := range []string{"`edrc version`", "`edrc __complete alerts \"\"`"} {
 		m := median(took[i+1])
 		ratio := float64(m) / float64(base)
-		b.report.add("start-up of "+name, fmt.Sprintf("%s, %.1f x bare", ms(m), ratio), "≤ 4 x bare", over(ratio, 4), ratio <= 4)
+		b.report.add("start-up of "+name, fmt.Sprintf("%s, %.1f x bare", ms(m), ratio), "≤ 4 x bare", excess(ratio, 4), ratio <= 4)
 	}
 	return b.inits()
 }
@@ -86,8 +86,8 @@ func (b *bench) inits() error {
 	}
 	slices.SortStableFunc(all, func(x, y initialisation) int { return cmp.Compare(y.clock, x.clock) })
 	b.report.initsTotal, b.report.inits = sum, all[:min(12, len(all))]
-	b.report.add("package initialisation, all", fmt.Sprintf("%.2f ms in %d packages", sum, len(all)), "", "", true)
-	b.report.add("packages of ours that take 0.05 ms or more to initialise", fmt.Sprint(ours), "0", "", ours == 0)
+	b.report.add("package initialisation, all", fmt.Sprintf("%.2f ms in %d packages", sum, len(all)), "", 0, true)
+	b.report.add("packages of ours that take 0.05 ms or more to initialise", fmt.Sprint(ours), "0", 0, ours == 0)
 	return nil
 }
 

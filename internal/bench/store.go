@@ -69,7 +69,7 @@ func (b *bench) lookups() error {
 			return err
 		}
 	}
-	b.report.add("filling it", fmt.Sprintf("%.0f s", time.Since(filled).Seconds()), "", "", true)
+	b.report.add("filling it", fmt.Sprintf("%.0f s", time.Since(filled).Seconds()), "", 0, true)
 	one, err := timeViews(ctx, s, 3000, 1, million)
 	if err != nil {
 		return err
@@ -79,8 +79,8 @@ func (b *bench) lookups() error {
 		return err
 	}
 	b.report.add(fmt.Sprintf("one look-up in %d verdicts, file opened for it", million),
-		fmt.Sprintf("median %d µs, p95 %d µs", median(one).Microseconds(), percentile(one, 95).Microseconds()), "", "", true)
-	b.report.add("one look-up of a hundred in one view", fmt.Sprintf("median %.1f µs", float64(median(hundred).Nanoseconds())/100/1000), "", "", true)
+		fmt.Sprintf("median %d µs, p95 %d µs", median(one).Microseconds(), percentile(one, 95).Microseconds()), "", 0, true)
+	b.report.add("one look-up of a hundred in one view", fmt.Sprintf("median %.1f µs", float64(median(hundred).Nanoseconds())/100/1000), "", 0, true)
 	return nil
 }
 

@@ -69,7 +69,7 @@ func TestAKillAtAnyBoundaryLosesAndDoublesNothing(t *testing.T) {
 	o := smallWorld()
 	scans, ref := smallReference(t)
 	n := len(ref.boundaries)
-	for _, k := range every(n+6, 1+2*(slow/4)) { // how work falls into commits varies a little
+	for _, k := range every(n+6, slow) { // how work falls into commits varies a little
 		t.Run(strconv.Itoa(k), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, o, settings{})

@@ -49,7 +49,7 @@ func sideBySide() {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		_ = flag.Set("test.parallel", strconv.Itoa(max(4, 14/slow)))
+		_ = flag.Set("test.parallel", strconv.Itoa(max(10, 14/slow)))
 	}
 }
 

@@ -84,7 +84,22 @@ func TestAStoppedProcessDoublesNothingWhenItGoesOn(t *testing.T) {
 	}
 }
 
+// stopAndGoOn stops one process at boundary k, has another one take over, and lets
+// the first go on. A commit that was given up may hold the store's file for a
+// moment longer; a process that is stopped just then blocks everybody, as it must,
+// and it is done again.
 func stopAndGoOn(t *testing.T, o lab.Options, k int, prepare func(*world), scans map[string]int) {
+	t.Helper()
+	for range 3 {
+		if tookOver(t, o, k, prepare, scans) {
+			return
+		}
+		t.Log("it was stopped with the store's file open; once more")
+	}
+	t.Error("it is stopped with the store's file open each time")
+}
+
+func tookOver(t *testing.T, o lab.Options, k int, prepare func(*world), scans map[string]int) bool {
 	t.Helper()
 	const lease = slow * 800 * time.Millisecond
 	w := newWorld(t, o, settings{lease: lease})
@@ -99,9 +114,14 @@ func stopAndGoOn(t *testing.T, o lab.Options, k int, prepare func(*world), scans
 		}
 		w.untilSettledNow(10 * time.Second)
 		w.holds(want, scans, "without a stop")
-		return
+		return true
 	}
 	time.Sleep(lease + 100*time.Millisecond)
+	if r := w.sync(); r.locked {
+		p.goOn()
+		p.wait()
+		return false
+	}
 	w.untilSettledNow(20 * time.Second)
 	w.holds(want, scans, "after another process took over")
 	p.goOn()
@@ -111,4 +131,5 @@ func stopAndGoOn(t *testing.T, o lab.Options, k int, prepare func(*world), scans
 	w.holds(want, scans, "after the stopped one went on")
 	w.untilSettledNow(10 * time.Second)
 	w.holds(want, scans, "at the end")
+	return true
 }

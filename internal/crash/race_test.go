@@ -3,4 +3,4 @@
 package crash
 
 // slow is how much longer everything takes with the race detector.
-const slow = 4
+const slow = 3

@@ -164,6 +164,7 @@ type run struct {
 	name       string
 	exit       int // -1: it was killed
 	killed     bool
+	locked     bool     // another process held the store's file for too long
 	boundaries []string // what it passed, in order
 	summary    summary  // of a sync
 	stdout     string
@@ -238,7 +239,8 @@ func (p *process) wait() run {
 			p.Errorf("%s:\n%s\n%s", p.name, r.stdout, r.stderr)
 		}
 	}
-	if slices.Contains(p.args, "sync") && !r.killed {
+	r.locked = strings.Contains(r.stderr, `"kind":"locked"`)
+	if slices.Contains(p.args, "sync") && !r.killed && !r.locked {
 		out := struct{ Item *summary }{}
 		if err := json.Unmarshal(p.stdout.Bytes(), &out); err != nil || out.Item == nil {
 			p.Fatalf("%s: exit %d, no summary: %v\n%s\n%s", p.name, r.exit, err, r.stdout, r.stderr)
@@ -308,7 +310,7 @@ func (r run) settled() bool {
 			return false
 		}
 	}
-	return r.exit == 0 && s.NotesDue == 0 && len(s.Errors) == 0
+	return r.exit == 0 && !r.killed && s.NotesDue == 0 && len(s.Errors) == 0
 }
 
 // untilSettled syncs, some minutes apart, until a run leaves nothing to do. It gives the

@@ -242,3 +242,84 @@ func TestManyDoubtsOneAfterTheOtherAreStillOneScanAFile(t *testing.T) {
 		t.Errorf("paid %d, reserved %d, counted %d", w.engine.paid(), w.spentOn(), w.Spent())
 	}
 }
+
+func TestADoubtKeepsItsScanWhenItsClaimRunsOut(t *testing.T) {
+	w := newWorld(t, Policy{MaxScans: 1}, file("a"), file("b"))
+	w.loseAnswers(1)
+	w.want(wish("a", alert.High))
+	w.step()
+	w.clock.add(time.Minute)
+	jobs, err := w.Claim(t.Context(), 1)
+	if err != nil || len(jobs) != 1 {
+		t.Fatal(jobs, err)
+	}
+	w.Scanner.store = &slow{w.store, w.key(sha("a")), ledger.JobSubmitting, func() { w.clock.add(time.Hour) }}
+	if err := w.Step(t.Context(), jobs[0]); err != nil {
+		t.Fatal(err)
+	}
+	w.want(wish("b", alert.Critical))
+	w.drain(time.Hour)
+	if w.engine.paid() != 1 {
+		t.Errorf("%d scans, 1 is allowed", w.engine.paid())
+	}
+}
+
+func TestADoubtThatATwinResolvesStaysCounted(t *testing.T) {
+	w := newWorld(t, Policy{}, file("a"))
+	w.loseAnswers(1)
+	w.want(wish("a", alert.High, "1"))
+	w.step() // paid for, and in doubt
+	w.want(wish("a", alert.High, "256"))
+	w.drain(time.Hour) // joins the one that runs
+	w.state(hashesOf("a").SHA1, ledger.JobJudged, "")
+	if w.engine.paid() != 1 || w.spentOn() != 1 {
+		t.Errorf("paid %d, counted %d", w.engine.paid(), w.spentOn())
+	}
+}
+
+func TestAVerdictThatComesBetweenLookUpAndSubmitSavesTheScan(t *testing.T) {
+	w := newWorld(t, Policy{}, file("a"))
+	w.engine.before = func(call string, _ alert.Hash) error {
+		if call != "lookup" {
+			return nil
+		}
+		return w.store.Update(t.Context(), 1, func(tx ledger.Tx) error { // by another process, under another hash
+			v := alert.Verdict{Engine: "intezer", Class: alert.Malicious, Hashes: hashesOf("a")}
+			return tx.PutVerdict(&ledger.VerdictRecord{Engine: w.Scope(), Verdict: v, Learned: w.clock.now()})
+		})
+	}
+	w.want(wish("a", alert.High))
+	w.drain(time.Hour)
+	if j := w.state(sha("a"), ledger.JobJudged, ""); j.From != ledger.Remembered || w.engine.paid() != 0 || w.granted.Load() != 0 {
+		t.Errorf("%+v, paid %d", j, w.engine.paid())
+	}
+}
+
+func TestTwoDoubtsOfOneFileDoNotWaitForEachOther(t *testing.T) {
+	w := newWorld(t, Policy{}, file("a"))
+	w.want(wish("a", alert.High, "256", "1"))
+	w.want(wish("a", alert.High, "1"))
+	err := w.store.Update(t.Context(), 2, func(tx ledger.Tx) error {
+		for _, h := range []alert.Hash{sha("a"), hashesOf("a").SHA1} {
+			j, err := tx.Job(w.key(h))
+			if err != nil {
+				return err
+			}
+			j.State, j.Reserved, j.Submitted = ledger.JobSubmitting, w.today(), w.clock.now()
+			if err := tx.PutJob(j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.drain(time.Hour)
+	for _, h := range []alert.Hash{sha("a"), hashesOf("a").SHA1} {
+		w.state(h, ledger.JobJudged, "")
+	}
+	if w.engine.paid() != 1 {
+		t.Errorf("paid %d", w.engine.paid())
+	}
+}

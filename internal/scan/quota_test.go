@@ -312,7 +312,7 @@ func TestARunThatMaySpendNoMoreLeavesTheRestToTheNext(t *testing.T) {
 	if w.engine.paid() != 1 {
 		t.Fatal(w.engine.paid())
 	}
-	w.clock.add(2 * time.Minute)
+	w.clock.add(5 * time.Minute)
 	w.Scanner = w.other(Policy{})
 	w.drain(time.Minute)
 	if w.engine.paid() != 2 {

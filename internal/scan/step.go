@@ -26,6 +26,7 @@ const (
 	maxAttempts  = 3              // failed analyses before giving up
 	orderRetry   = 2 * time.Second
 	troubleMax   = 30 * time.Minute
+	runPause     = 4 * time.Minute  // longer than a run waits for what is due, shorter than cron's five
 	unknownRetry = 15 * time.Second // "already running", but not which analysis
 )
 
@@ -201,7 +202,7 @@ func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt, behind boo
 	}
 	if !s.take(job.Key) {
 		reason := fmt.Sprintf("%s: this run may spend %d scans", ReasonQuota, s.policy.MaxScans)
-		return s.wait(ctx, job, reason, s.now().Add(time.Minute))
+		return s.wait(ctx, job, reason, s.now().Add(runPause))
 	}
 	keep := doubt // what may have been paid stays taken until the outcome is known
 	defer func() {

@@ -534,6 +534,7 @@ func TestACommitOfAnotherTimeZoneIsNoOtherCommit(t *testing.T) {
 	w.p.outcomes = []source.NoteOutcome{source.NoteUnknown}
 	w.sync()
 	w.Service = w.process("host/2/b", w.p)
+	w.Now = func() time.Time { return w.clock.now().In(east) }
 	w.clock.add(time.Hour)
 	w.sync()
 	w.one("1")

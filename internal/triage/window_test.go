@@ -330,6 +330,18 @@ func TestSinceReadsOneMoreWindowAndMovesNoWatermark(t *testing.T) {
 	if after := w.cursor(source.Created); !after.Watermark.Equal(before.Watermark) || after.Pass != nil {
 		t.Errorf("%+v became %+v", before, after)
 	}
+	w.view(func(tx ledger.Tx) error {
+		n := 0
+		for _, err := range tx.Cursors("") {
+			if n++; err != nil {
+				return err
+			}
+		}
+		if n != 2 {
+			t.Errorf("%d cursors are kept, there are two feeds", n)
+		}
+		return nil
+	})
 }
 
 func TestAProductWithOneFeedIsReadByUpdatesAlone(t *testing.T) {
