@@ -26,6 +26,9 @@ type SyncOptions struct {
 // groupsPerRound bounds the notes of one round, so that judging goes on beside them.
 const groupsPerRound = 40
 
+// idleStep is the least that a run waits when it finds nothing to do.
+const idleStep = 5 * time.Millisecond
+
 // giveUpAfter is how many rounds in a row a source's notes may fail before they
 // are left to the next run.
 const giveUpAfter = 5
@@ -237,6 +240,9 @@ func (r *syncer) work(ctx context.Context) error {
 		deadline := idleSince.Add(r.Settings.Wait)
 		if next.IsZero() || next.After(deadline) {
 			return nil
+		}
+		if soon := r.Now().Add(idleStep); next.Before(soon) {
+			next = soon // it is due, and yet nothing could be done: no busy waiting
 		}
 		if err := r.pause(ctx, next); err != nil {
 			return nil //nolint // cancelled while waiting: the state is in the store
