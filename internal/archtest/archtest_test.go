@@ -24,10 +24,11 @@ var allowed = map[string]string{
 	"safe":   "",
 	"ledger": "alert",
 	"httpx":  "fault safe",
-	"source": "alert fault",
+	"sample": "alert fault",
+	"source": "alert fault sample",
 
-	"source/sourcetest":  "source alert fault",
-	"source/sentinelone": "source httpx alert fault safe",
+	"source/sourcetest":  "source sample alert fault",
+	"source/sentinelone": "source httpx sample alert fault safe",
 	"source/all":         "source httpx source/sentinelone",
 
 	"scan":            "alert fault ledger",
@@ -56,6 +57,7 @@ var libraries = map[string][]string{
 	"github.com/fatih/color":              {"term"},
 	"go.etcd.io/bbolt":                    {"store"},
 	"go.yaml.in/yaml/v3":                  {"config", "report"},
+	"github.com/bodgit/sevenzip":          {"sample"},
 	"golang.org/x/time/rate":              {"httpx"},
 	"github.com/spf13/cobra":              {"cli", "gen"},
 	"github.com/getkin/kin-openapi":       {},
