@@ -46,6 +46,7 @@ type exchange struct {
 	try     int
 	started time.Time
 	secrets []string // values that must not come back in a message
+	body    progress
 	at      *url.URL // of the present hop
 	foreign string   // the other host that is spoken to, after a redirect; "" is Base
 }
@@ -88,7 +89,7 @@ func (k *call) start(ctx context.Context, try int, secrets []string) *exchange {
 	x := &exchange{k: k, try: try, at: k.url, secrets: secrets, started: k.c.cfg.Now()}
 	x.ctx, x.cancel = context.WithCancelCause(ctx)
 	x.ctx = x.sent.watch(x.ctx)
-	x.watch = time.AfterFunc(k.c.cfg.Timeout, func() { x.cancel(errSlow) })
+	x.watch = time.AfterFunc(k.timeout(), func() { x.cancel(errSlow) })
 	if !sameOrigin(k.c.base, k.url) {
 		x.foreign = k.url.Host
 	}
@@ -97,6 +98,7 @@ func (k *call) start(ctx context.Context, try int, secrets []string) *exchange {
 
 // end releases what the attempt holds.
 func (x *exchange) end() {
+	x.body.over()
 	x.watch.Stop()
 	x.cancel(nil)
 }

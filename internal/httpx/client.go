@@ -43,7 +43,7 @@ type Config struct {
 	Name string // the source in errors and trace
 	Base string // https://host[/prefix]; http only for loopback
 
-	Timeout     time.Duration // one attempt, headers and body; for a Stream, also each silence; 30 s
+	Timeout     time.Duration // one attempt, headers and body; for a Stream, and while a Request.Body is sent, each silence; 30 s
 	Attempts    int           // tries in all; 4
 	RetryBase   time.Duration // ceiling of the first, fully jittered wait, doubled each time; 500 ms
 	RetryMax    time.Duration // ceiling of that doubling; 30 s

@@ -20,13 +20,16 @@ func (x *exchange) failed(ctx context.Context, err error) *outcome {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return &outcome{err: r.err}
 	}
+	if source := x.body.failure(); source != nil && ctx.Err() == nil {
+		return &outcome{err: fault.New(fault.KindOf(source), "the body cannot be read: %w", source)}
+	}
 	var e *fault.Error
 	again := true
 	switch {
 	case ctx.Err() != nil:
 		e, again = stopped(ctx), false
 	case errors.Is(context.Cause(x.ctx), errSlow):
-		e = fault.New(fault.Unavailable, "%s did not answer within %s", x.at.Host, x.k.c.cfg.Timeout).WithHint(proxyHint)
+		e = fault.New(fault.Unavailable, "%s did not answer within %s", x.at.Host, x.k.timeout()).WithHint(proxyHint)
 		e.Err = context.DeadlineExceeded
 	default:
 		e, again = networkError(x.at.Host, err)

@@ -27,10 +27,12 @@ func (x *exchange) follow(header http.Header) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
+		x.watchBody(req)
 		resp, err := k.c.cfg.Transport.RoundTrip(req)
 		if err != nil {
 			return nil, err
 		}
+		x.body.over()
 		if resp.Body == nil {
 			resp.Body = http.NoBody
 		}

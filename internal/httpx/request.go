@@ -42,7 +42,9 @@ type Request struct {
 	Header http.Header
 
 	JSON any // marshalled once, the same bytes in every attempt
-	// Body is called for every attempt and must give the same bytes each time.
+	// Body is called for every attempt and must give the same bytes each time. One
+	// that fails while it is read ends the request with that error: a request that
+	// was cut off by its sender was not processed.
 	Body        func() (io.ReadCloser, error)
 	Size        int64  // length of Body in bytes; 0: unknown, sent in chunks
 	ContentType string // of Body
@@ -51,6 +53,8 @@ type Request struct {
 	Rate   string // rate class, a key of Config.Limits
 	OK     []int  // statuses beyond 2xx that are answers and not errors, such as 404 or 409
 	NoAuth bool   // no credential, and a 401 is final
+	// Timeout is Config.Timeout for this request; 0: the same.
+	Timeout time.Duration
 }
 
 // call is a Request under way, over all of its attempts.
@@ -125,6 +129,14 @@ func (k *call) header(ctx context.Context) (h http.Header, credentials []string,
 		}
 	}
 	return h, credentials, nil
+}
+
+// timeout is how long one attempt may take, or be silent.
+func (k *call) timeout() time.Duration {
+	if k.r.Timeout > 0 {
+		return k.r.Timeout
+	}
+	return k.c.cfg.Timeout
 }
 
 func (k *call) contentType() string {

@@ -72,10 +72,10 @@ type Stream struct {
 	read int64
 }
 
-// Read reads the body. A silence longer than Config.Timeout, or an end before
+// Read reads the body. A silence longer than the timeout, or an end before
 // Size, is fault.Unavailable.
 func (s *Stream) Read(p []byte) (int, error) {
-	s.x.watch.Reset(s.x.k.c.cfg.Timeout) // runs only inside Read: a slow consumer is no silent vendor
+	s.x.watch.Reset(s.x.k.timeout()) // runs only inside Read: a slow consumer is no silent vendor
 	defer s.x.watch.Stop()
 	n, err := s.body.Read(p)
 	s.read += int64(n)
