@@ -80,6 +80,21 @@ type Tx interface {
 	DeleteQuarantined(id string) error
 	Quarantine() iter.Seq2[*Quarantined, error]
 
+	// AlertsAfter, JobsAfter, VerdictsAfter and EffectsAfter visit all records behind a
+	// key (zero: from the first), in key order: for who reads them page by page, and
+	// lets others commit in between.
+	AlertsAfter(AlertKey) iter.Seq2[*Alert, error]
+	JobsAfter(JobKey) iter.Seq2[*Job, error]
+	VerdictsAfter(JobKey) iter.Seq2[*VerdictRecord, error]
+	EffectsAfter(EffectKey) iter.Seq2[*Effect, error]
+
+	// DeleteAlert, DeleteEffect and DeleteJob forget a record, DeleteJob also who
+	// wanted it; one that is not there is no error. Unwant undoes Want.
+	DeleteAlert(AlertKey) error
+	DeleteEffect(EffectKey) error
+	DeleteJob(JobKey) error
+	Unwant(JobKey, AlertKey) error
+
 	// Meta and PutMeta keep small named strings: the time of the last sweep, the
 	// names by which sources were last seen.
 	Meta(key string) (string, error)

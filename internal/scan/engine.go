@@ -6,6 +6,7 @@ package scan
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"edrc/internal/alert"
@@ -30,6 +31,23 @@ type Engine interface {
 	Detail(ctx context.Context, a Analysis) (alert.Verdict, error)
 	// Quota reads the allowance. A plan that does not tell is Known false.
 	Quota(ctx context.Context) (Allowance, error)
+}
+
+// Upload is a file on its way to the engine. Open gives its bytes from the start,
+// as often as it is asked: a request may be replayed.
+type Upload struct {
+	Name     string // shown by the engine; the archive's own name never is
+	Open     func() (io.ReadCloser, error)
+	Size     int64  // bytes that Open gives
+	Password string // of the archive; "" for a plain file
+}
+
+// Uploader is an engine that takes files. The outcome is as Submit's, but NotHeld
+// is impossible. Unsupported tells a type or size that is never taken.
+type Uploader interface {
+	SubmitFile(ctx context.Context, u Upload) (Submission, error)
+	// MaxUpload is the most bytes that a file may have.
+	MaxUpload() int64
 }
 
 // AnalysisState is where an analysis stands.

@@ -14,6 +14,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
+	"edrc/internal/sample"
 )
 
 // Source is one configured product. Its methods never print and never prompt.
@@ -193,6 +194,56 @@ type Resolver interface {
 	// Supports names each field that the product cannot express; pure.
 	Supports(r alert.Resolution) error
 	Resolve(ctx context.Context, h alert.Handle, r alert.Resolution) (Applied, error)
+}
+
+// FetchState is where the getting of a file stands.
+type FetchState string
+
+// The states of a fetch.
+const (
+	FetchPending     FetchState = "pending"     // the product is at it
+	FetchReady       FetchState = "ready"       // OpenFetch may be called
+	FetchUnreachable FetchState = "unreachable" // the endpoint is offline
+	FetchLost        FetchState = "lost"        // it was ready and has expired: start again
+	FetchNone        FetchState = "none"        // there is no such file, for Reason
+)
+
+// FetchRequest asks a product for one file of one alert.
+type FetchRequest struct {
+	Handle   alert.Handle
+	File     alert.File
+	Password string // the archive's; the same for the same attempt, see package sample
+	Attempt  int    // from 1
+	Endpoint bool   // ways that run something on the endpoint are allowed
+}
+
+// Ticket is what a later process needs to carry a fetch on: the product's own
+// data, at most 4 KiB, no secrets.
+type Ticket struct {
+	Handle  alert.Handle    `json:"handle"`
+	File    alert.File      `json:"file"`
+	Attempt int             `json:"attempt"`
+	Started time.Time       `json:"started"` // vendor clock
+	Data    json.RawMessage `json:"data,omitempty"`
+}
+
+// FetchStep is the outcome of one step of a fetch.
+type FetchStep struct {
+	State  FetchState
+	Ticket Ticket
+	// Retry is how long to wait before the next step; 0 is the caller's choice.
+	Retry  time.Duration
+	Reason string // for people, of unreachable and none
+}
+
+// Fetcher gets a file from the product, as a step function: the ticket may be
+// stored and the next cron run carries it on. Wrong or missing files are states;
+// errors are for the product's faults, and a step may be repeated after one.
+type Fetcher interface {
+	StartFetch(ctx context.Context, r FetchRequest) (FetchStep, error)
+	PollFetch(ctx context.Context, t Ticket) (FetchStep, error)
+	// OpenFetch streams the archive into the spool, encrypted as it came.
+	OpenFetch(ctx context.Context, t Ticket, password string, spool *sample.Spool) (*sample.Archive, error)
 }
 
 // HostFinder finds hosts by name or id.

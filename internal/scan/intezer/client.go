@@ -1,6 +1,6 @@
 // Package intezer is the Intezer engine: the file part of the Intezer Analyze API
 // v2-0, cloud and on-prem, behind scan.Engine. Lookup, Poll, Detail, Quota and
-// Check are free; Submit costs one file scan when it is accepted.
+// Check are free; Submit and SubmitFile cost one file scan when they are accepted.
 //
 // Two habits of the API shape the code. The parameters of a GET travel in a JSON
 // body, and schemas are strict: a field that the server does not know is a 400.
@@ -12,6 +12,7 @@
 package intezer
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,9 @@ type Options struct {
 	// Poll is the wait before the first poll of an analysis; 5 s when 0. The caller
 	// stretches it from poll to poll; see [Options.PollEvery].
 	Poll time.Duration `yaml:"poll"`
+	// MaxUpload is the most bytes of a file that is uploaded; 157286400 (150 MiB) when
+	// 0. What the vendor takes is not public, and sources disagree (2.4).
+	MaxUpload int64 `yaml:"max_upload"`
 }
 
 // PollEvery is Poll, or its default.
@@ -66,6 +70,7 @@ type Client struct {
 	http      *httpx.Client
 	site      string // root of the web pages: https://analyze.intezer.com
 	requester string
+	maxUpload int64
 	now       func() time.Time
 	tokens    tokens
 	features  switches
@@ -73,6 +78,10 @@ type Client struct {
 	noPrivate atomic.Bool
 	// noRequester: the server refused our tag once.
 	noRequester atomic.Bool
+	// noVerify: the server does not know verify_file_support (old on-prem).
+	noVerify atomic.Bool
+	// passwords are those of the archives under way: no message repeats them.
+	passwords passwords
 }
 
 var _ scan.Engine = (*Client)(nil)
@@ -87,10 +96,10 @@ func New(o Options, env Env) (*Client, error) {
 	switch {
 	case !o.APIKey.IsSet():
 		return nil, fault.At(fault.Usagef("no API key is configured").WithHint("set scan.api_key; %s", keyHint(site)), name, "")
-	case !(o.Rate >= 0) || o.Concurrency < 0 || o.Poll < 0: // also refuses NaN
-		return nil, fault.At(fault.Usagef("rate, concurrency and poll cannot be negative"), name, "")
+	case !(o.Rate >= 0) || o.Concurrency < 0 || o.Poll < 0 || o.MaxUpload < 0: // also refuses NaN
+		return nil, fault.At(fault.Usagef("rate, concurrency, poll and max_upload cannot be negative"), name, "")
 	}
-	c := &Client{site: site, requester: o.Requester, now: env.Now}
+	c := &Client{site: site, requester: o.Requester, maxUpload: cmp.Or(o.MaxUpload, defaultMaxUpload), now: env.Now}
 	if c.now == nil {
 		c.now = time.Now
 	}

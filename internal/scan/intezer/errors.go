@@ -77,7 +77,8 @@ func readError(body []byte) errorBody {
 }
 
 // said gives the server's message, fit for a line of ours: without what is not
-// printable, without the key and the token, at most 300 characters.
+// printable, without the key, the token and the passwords of archives, at most 300
+// characters.
 func (c *Client) said(body []byte) string {
 	s := readError(body).text()
 	if hidden := c.tokens.secrets.Load(); hidden != nil {
@@ -87,6 +88,7 @@ func (c *Client) said(body []byte) string {
 			}
 		}
 	}
+	s = c.passwords.mask(s)
 	const most = 300
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }), " ")
 	if r := []rune(s); len(r) > most {

@@ -63,7 +63,7 @@ func FuzzSubmission(f *testing.F) {
 	c := offline(f)
 	f.Fuzz(func(t *testing.T, body []byte, pick uint8) {
 		status := statuses[int(pick)%len(statuses)]
-		sub, err := c.submitted("op", &httpx.Response{Status: status, Header: http.Header{}, Body: body})
+		sub, err := c.submitted("op", "uploads", &httpx.Response{Status: status, Header: http.Header{}, Body: body})
 		if (err == nil) == (sub.Outcome == "") {
 			t.Errorf("%+v, %v", sub, err)
 		}

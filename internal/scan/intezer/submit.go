@@ -43,7 +43,7 @@ func (c *Client) Submit(ctx context.Context, h alert.Hash) (scan.Submission, err
 	if err != nil {
 		return scan.Submission{}, err
 	}
-	return c.submitted(op, resp)
+	return c.submitted(op, "analysis by hash", resp)
 }
 
 func (c *Client) submit(ctx context.Context, op string, body analyseByHash) (*httpx.Response, error) {
@@ -56,8 +56,9 @@ func (c *Client) submit(ctx context.Context, op string, body analyseByHash) (*ht
 	})
 }
 
-// submitted reads the answer of a submit route (1.5, 2.2, 2.3).
-func (c *Client) submitted(op string, resp *httpx.Response) (scan.Submission, error) {
+// submitted reads the answer of a submit route (1.5, 2.2, 2.3). feature is what the
+// plan may lack.
+func (c *Client) submitted(op, feature string, resp *httpx.Response) (scan.Submission, error) {
 	var r reply
 	_ = decode(resp.Body, &r)
 	switch resp.Status {
@@ -67,7 +68,7 @@ func (c *Client) submitted(op string, resp *httpx.Response) (scan.Submission, er
 		// Its text is not stable; all but this one mean the quota (4.3).
 		if r.says(noPermission) {
 			return scan.Submission{}, c.failure(fault.Denied, op, "the account may not do this", resp).
-				WithHint("ask Intezer whether your plan includes analysis by hash")
+				WithHint("ask Intezer whether your plan includes %s", feature)
 		}
 		return scan.Submission{}, c.failure(fault.Quota, op, "the scan quota is used up", resp).WithHint(quotaHint)
 	case http.StatusNotFound:

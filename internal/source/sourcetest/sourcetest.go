@@ -62,6 +62,7 @@ func Run(t *testing.T, h Harness) {
 		{"feed", checkFeed}, {"list", checkList}, {"get", checkGet}, {"decode", checkDecode},
 		{"notes", checkNotes}, {"resolve", checkResolve}, {"hosts", checkHosts}, {"health", checkHealth},
 		{"cancel", checkCancel}, {"token", checkToken}, {"read faults", checkReadFaults}, {"write faults", checkWriteFaults},
+		{"fetch", checkFetch},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
