@@ -93,7 +93,8 @@ type Output struct {
 
 // Notes says what sync writes back.
 type Notes struct {
-	Enabled bool `yaml:"enabled"` // false: judge, write nothing to the products
+	Enabled   bool              `yaml:"enabled"` // false: judge, write nothing to the products
+	Templates map[string]string `yaml:"-"`       // by name, for note add --template-name; nil when there is none
 }
 
 // defaults is the configuration of somebody who configured nothing. StateDir and

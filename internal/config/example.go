@@ -56,5 +56,6 @@ scan:
 #   status_filter: [new, in_progress]   # left out: open alerts
 
 # output: {format: table, color: auto}
-# notes: {enabled: true}         # false: judge, but write no notes
+# Not enabled: judge, but write no notes. Templates are for edrc note add REF --template-name reimaged.
+# notes: {enabled: true, templates: {reimaged: "{{.Host}} was reimaged: {{.File}} is {{.Verdict}} {{.Family}}"}}
 `

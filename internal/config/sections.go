@@ -31,9 +31,12 @@ func (l *loader) sections() map[string]any {
 	return file
 }
 
-// section reads one section of scalars. Only scan holds more.
+// section reads one section of scalars. Only scan and notes hold more.
 func (l *loader) section(p pair, file map[string]any) {
 	byName, keys := inSection(l.settings, p.key)
+	if p.key == "notes" {
+		keys = append(keys, "templates")
+	}
 	l.mappingOf(p, func(inner pair) {
 		s, ok := byName[inner.key]
 		switch {
@@ -44,6 +47,8 @@ func (l *loader) section(p pair, file map[string]any) {
 			}
 		case p.key == "scan" && inner.key == "life":
 			l.life(inner.value)
+		case p.key == "notes" && inner.key == "templates":
+			l.templates(inner.value)
 		case p.key == "scan":
 			l.enginePairs = append(l.enginePairs, inner)
 		default:

@@ -35,6 +35,7 @@ type console struct {
 	echo       bool
 	mutate     bool
 	requests   int
+	fetches    fetches
 }
 
 func newConsole(name string, n int, c *corpus, o Options, clock func() time.Time) *console {
@@ -44,7 +45,7 @@ func newConsole(name string, n int, c *corpus, o Options, clock func() time.Time
 		name: name, token: newToken(rng), tokenValid: true, clock: clock, corpus: c, started: start,
 		idKey: rng.Int64N(1 << 62), filters: threatFilters(), knownParams: threatParams(), agentParams: agentParams(),
 		rng: rng, hosts: newHosts(rng, n, start), slots: map[int64]int32{}, notes: map[int64][]note{},
-		noteLag: o.NoteLag, echo: o.Echo, mutate: o.Mutate,
+		noteLag: o.NoteLag, echo: o.Echo, mutate: o.Mutate, fetches: newFetches(o),
 	}
 	of := func(slot int32) *threat { return &s.threats[slot] }
 	s.byCreated = index{key: func(t *threat) int64 { return t.created }, of: of}

@@ -28,6 +28,11 @@ func (l *Lab) controlRoutes() http.Handler {
 	mux.Handle("POST /_lab/analysis", control(l.ctlAnalysis))
 	mux.Handle("POST /_lab/faults", control(l.ctlFaults))
 	mux.Handle("POST /_lab/note", control(l.ctlNote))
+	mux.Handle("POST /_lab/agent", control(l.ctlAgent))
+	mux.Handle("POST /_lab/fetch", control(l.ctlFetch))
+	mux.Handle("POST /_lab/expire", control(l.ctlExpire))
+	mux.Handle("POST /_lab/serve", control(l.ctlServe))
+	mux.Handle("POST /_lab/upload", control(l.ctlUpload))
 	return mux
 }
 

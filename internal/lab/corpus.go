@@ -4,9 +4,12 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"slices"
 )
 
 // holding says what the engine has of a file when the lab starts.
@@ -36,6 +39,8 @@ type file struct {
 	held      holding
 	failsOnce bool // its first analysis ends failed
 	skipped   bool // an account rule excludes it
+
+	serves string // what an agent uploads when it is asked for it, one of serveKinds
 }
 
 // fileKind is what the metadata of the engine and the console say about the format.
@@ -62,18 +67,53 @@ func newCorpus(seed uint64, n int) *corpus {
 		f.setName(rng, names[i])
 		c.setContent(f, i, rng)
 	}
+	c.dealServes()
 	return c
 }
 
 // setContent gives the file inert bytes of its own, and hashes that really are theirs, so that bytes can be checked end to end.
 func (c *corpus) setContent(f *file, i int, rng *rand.Rand) {
 	f.size = 700 + rng.IntN(8000)
-	b := c.content(i, f.size)
-	h2, h1, h5 := sha256.Sum256(b), sha1.Sum(b), md5.Sum(b)
-	f.sha256, f.sha1, f.md5 = hex.EncodeToString(h2[:]), hex.EncodeToString(h1[:]), hex.EncodeToString(h5[:])
+	c.hash(f, i)
+}
+
+// hash gives the file the hashes of its content.
+func (c *corpus) hash(f *file, i int) {
+	h2, h1, h5 := sha256.New(), sha1.New(), md5.New()
+	_ = c.writeContent(io.MultiWriter(h2, h1, h5), i, f.size) // hashes do not fail
+	f.sha256, f.sha1, f.md5 = hex.EncodeToString(h2.Sum(nil)), hex.EncodeToString(h1.Sum(nil)), hex.EncodeToString(h5.Sum(nil))
 	for _, h := range []string{f.sha256, f.sha1, f.md5} {
 		c.byHash[h] = i
 	}
+}
+
+// contentBlock is how much of a large file is in memory at once.
+const contentBlock = 64 << 10
+
+// writeContent writes the bytes of file i in blocks. Only those of a large file have more than one: the first one again and
+// again, each with a number.
+func (c *corpus) writeContent(w io.Writer, i, size int) error {
+	block := c.content(i, min(size, contentBlock))
+	for n := 0; n < size; n += contentBlock {
+		if n > 0 {
+			binary.BigEndian.PutUint64(block, uint64(n))
+		}
+		if _, err := w.Write(block[:min(contentBlock, size-n)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enlarge makes one file huge, if possible one that the engine does not have, so that it must be fetched and uploaded.
+func (c *corpus) enlarge(size int) {
+	i := max(slices.IndexFunc(c.files, func(f file) bool { return f.held == holdsNothing }), 0)
+	f := &c.files[i]
+	for _, h := range []string{f.sha256, f.sha1, f.md5} {
+		delete(c.byHash, h)
+	}
+	f.size, f.serves = size, serveHuge
+	c.hash(f, i)
 }
 
 // content is the bytes of file i: text that says so, then noise. They do nothing when run.

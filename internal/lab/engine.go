@@ -1,8 +1,6 @@
 package lab
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -26,6 +24,8 @@ type engine struct {
 	tokens       map[string]time.Time // until when
 	analysisTime time.Duration
 	quota, usage int
+	rules        uploadRules
+	uploadCount  int
 	files        []fileState // by file of the corpus, then uploads that the corpus does not know
 	uploads      []file
 	byHash       map[string]int
@@ -62,7 +62,8 @@ func newEngine(c *corpus, o Options, clock func() time.Time) *engine {
 	rng := rand.New(rand.NewPCG(o.Seed, 0x172e2e4))
 	e := &engine{
 		apiKey: randomUUID(rng), accountID: randomUUID(rng), clock: clock, corpus: c, started: clock(), rng: rng, keyValid: true,
-		tokens: map[string]time.Time{}, analysisTime: o.AnalysisTime, quota: o.Quota, files: make([]fileState, len(c.files)),
+		tokens: map[string]time.Time{}, analysisTime: o.AnalysisTime, quota: o.Quota,
+		rules: uploadRules{max: maxUpload}, files: make([]fileState, len(c.files)),
 		byHash: make(map[string]int, len(c.byHash)), analyses: map[string]*analysis{}, scansByFile: map[string]int{},
 	}
 	for h, i := range c.byHash {
@@ -177,18 +178,15 @@ func quotaExhausted() error {
 	return &apiError{status: http.StatusForbidden, title: "Account has reached action quota"}
 }
 
-// fileOfBytes is the file with this content; content that the world does not have becomes a file of its own.
-func (e *engine) fileOfBytes(content []byte, name string) int {
-	h := sha256.Sum256(content)
-	key := hex.EncodeToString(h[:])
-	if i, ok := e.byHash[key]; ok {
+// fileOf is the file with this content; content that the world does not have becomes a file of its own.
+func (e *engine) fileOf(d fingerprint, name string) int {
+	if i, ok := e.byHash[d.sha256]; ok {
 		return i
 	}
 	f := file{
-		sha256: key, size: len(content), name: name, verdict: "unknown", subVerdict: "unique",
+		sha256: d.sha256, sha1: d.sha1, md5: d.md5, size: d.size, name: name, verdict: "unknown", subVerdict: "unique",
 		kind: fileKind{fileType: "non executable"},
 	}
-	f.hashOthers(content)
 	e.uploads = append(e.uploads, f)
 	e.files = append(e.files, fileState{})
 	i := len(e.files) - 1

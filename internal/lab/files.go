@@ -15,6 +15,9 @@ type FileInfo struct {
 	// FailsOnce: its first analysis ends failed. Skipped: an account rule excludes it.
 	FailsOnce bool `json:"fails_once"`
 	Skipped   bool `json:"skipped"`
+	Size      int  `json:"size"`
+	// Serves is what an agent uploads when it is asked for the file; the words are those of serveKinds, in s1_serve.go.
+	Serves string `json:"serves"`
 }
 
 // Files are the files of the world; also served as GET /_lab/files.
@@ -24,7 +27,7 @@ func (l *Lab) Files() []FileInfo {
 	for i, f := range l.engine.corpus.files {
 		out[i] = FileInfo{
 			Index: i, Name: f.name, SHA256: f.sha256, SHA1: f.sha1, MD5: f.md5, Verdict: f.verdict, Family: f.family,
-			Held: held[f.held], FailsOnce: f.failsOnce, Skipped: f.skipped,
+			Held: held[f.held], FailsOnce: f.failsOnce, Skipped: f.skipped, Size: f.size, Serves: l.serves(i),
 		}
 	}
 	return out

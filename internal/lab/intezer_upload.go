@@ -2,60 +2,83 @@ package lab
 
 import (
 	"bytes"
-	"crypto/md5"
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"strconv"
+	"strings"
 )
+
+// uploadRules are what POST /analyze takes now; the control server sets them.
+type uploadRules struct {
+	max      int64 // bytes of the file, packed and unpacked
+	noVerify bool  // verify_file_support is an unknown field, as on an old server of one's own
+}
 
 // upload is a read POST /analyze.
 type upload struct {
-	name          string
+	filename      string
 	content       []byte
+	password      string
 	verifySupport bool
+
+	hasFile bool
+	is      fingerprint // of the file that was meant
 }
 
-// serveUpload is POST /analyze: multipart, one part with the bytes and text parts with options.
+// serveUpload is POST /analyze: multipart, one part with the bytes and text parts with options. Whatever the answer is, the
+// body is read to its end first: who is still sending might not see it.
 func (e *engine) serveUpload() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !e.admit(r) {
-			writeIntezerError(w, unauthorized(), nil)
+		admitted := e.admit(r)
+		var out reply
+		var up upload
+		var unknown []string
+		err := error(unauthorized())
+		if admitted {
+			up, unknown, err = readUpload(r, e.currentRules())
+		}
+		if err == nil {
+			out, err = e.analyze(up)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		if err != nil {
+			writeIntezerError(w, asAPIError(err), unknown)
 			return
 		}
-		up, unknown, err := readUpload(w, r)
-		if err == nil {
-			var out reply
-			if out, err = e.analyze(up); err == nil {
-				writeReply(w, out)
-				return
-			}
-		}
-		writeIntezerError(w, asAPIError(err), unknown)
+		writeReply(w, out)
 	})
 }
 
+func (e *engine) currentRules() uploadRules {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rules
+}
+
+// analyze submits the file that the bytes are, under whatever name they came.
 func (e *engine) analyze(up upload) (reply, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	i := e.fileOfBytes(up.content, up.name)
+	e.uploadCount++
+	i := e.fileOf(up.is, up.filename)
 	if up.verifySupport && e.file(i).verdict == "not_supported" {
 		return reply{}, &apiError{status: http.StatusUnsupportedMediaType, title: "File type is not supported"}
 	}
-	return e.submitReply(i, up.name)
+	return e.submitReply(i, up.filename)
 }
 
-// readUpload reads the parts. Archives come later: bytes that are a zip are refused as the vendor refuses one it cannot open.
-func readUpload(w http.ResponseWriter, r *http.Request) (up upload, unknown []string, err error) {
+// readUpload reads the parts and the archive that the file may be.
+func readUpload(r *http.Request, rules uploadRules) (up upload, unknown []string, err error) {
 	known := nameSet(`file disable_dynamic_execution disable_static_extraction code_item_type zip_password
 		sandbox_command_line_arguments sandbox_machine_type requester related_alert_ids verify_file_support file_name`)
-	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
+	if rules.noVerify {
+		delete(known, "verify_file_support")
+	}
 	parts, err := r.MultipartReader()
 	if err != nil {
-		return up, nil, &apiError{http.StatusBadRequest, "The request is not valid", "file"}
+		return up, nil, invalidUpload()
 	}
 	for {
 		part, err := parts.NextPart()
@@ -67,7 +90,7 @@ func readUpload(w http.ResponseWriter, r *http.Request) (up upload, unknown []st
 			continue
 		}
 		if err == nil {
-			err = up.take(part)
+			err = up.take(part, r.ContentLength, rules.max)
 		}
 		if err != nil {
 			return up, nil, uploadError(err)
@@ -76,35 +99,82 @@ func readUpload(w http.ResponseWriter, r *http.Request) (up upload, unknown []st
 	switch {
 	case len(unknown) > 0:
 		return up, unknown, &apiError{status: http.StatusBadRequest, title: "The request is not valid"}
-	case up.name == "" || len(up.content) == 0:
-		return up, nil, &apiError{http.StatusBadRequest, "The request is not valid", "file"}
-	case bytes.HasPrefix(up.content, []byte("PK\x03\x04")):
-		return up, nil, &apiError{status: http.StatusBadRequest, title: "Cannot extract archive"}
+	case up.filename == "" || len(up.content) == 0:
+		return up, nil, invalidUpload()
+	case up.password != "" && !strings.HasSuffix(up.filename, ".zip"):
+		return up, nil, uploadError(errCannotExtract)
+	}
+	if up.is, err = unpack(up.content, up.password, rules.max); err != nil {
+		return up, nil, uploadError(err)
 	}
 	return up, nil, nil
 }
 
-func (up *upload) take(part *multipart.Part) error {
-	b, err := io.ReadAll(part)
+// take reads one part. The length of the request is room enough for the file.
+func (up *upload) take(part *multipart.Part, length, maxFile int64) error {
+	const maxText = 64 << 10
+	var b bytes.Buffer
+	limit := int64(maxText)
+	if part.FormName() == "file" {
+		if up.hasFile {
+			return errors.New("more than one file")
+		}
+		up.hasFile, limit = true, maxFile
+		b.Grow(int(min(max(length, 0), limit)) + bytes.MinRead)
+	}
+	if n, err := b.ReadFrom(io.LimitReader(part, limit+1)); err != nil {
+		return err
+	} else if n > limit {
+		return errTooLarge
+	}
 	switch part.FormName() {
 	case "file":
-		up.name, up.content = part.FileName(), b
+		up.filename, up.content = part.FileName(), b.Bytes()
+	case "zip_password":
+		up.password = b.String()
 	case "verify_file_support":
-		up.verifySupport, _ = strconv.ParseBool(string(b))
+		var err error
+		if up.verifySupport, err = strconv.ParseBool(b.String()); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
-func uploadError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return &apiError{status: http.StatusRequestEntityTooLarge, title: "File is too large"}
-	}
+func invalidUpload() *apiError {
 	return &apiError{http.StatusBadRequest, "The request is not valid", "file"}
 }
 
-// hashOthers fills the hashes that the SHA-256 of the bytes does not give.
-func (f *file) hashOthers(content []byte) {
-	h1, h5 := sha1.Sum(content), md5.Sum(content)
-	f.sha1, f.md5 = hex.EncodeToString(h1[:]), hex.EncodeToString(h5[:])
+func uploadError(err error) error {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return &apiError{status: http.StatusRequestEntityTooLarge, title: "File is too large"}
+	case errors.Is(err, errNeedsPassword):
+		return &apiError{status: http.StatusBadRequest, title: "Archive is password protected"}
+	case errors.Is(err, errCannotExtract):
+		return &apiError{status: http.StatusBadRequest, title: "Cannot extract archive"}
+	}
+	return invalidUpload()
+}
+
+type uploadCommand struct {
+	Max    *int64 `json:"max"`
+	Verify *bool  `json:"verify"`
+}
+
+// ctlUpload sets how large an upload may be, and whether verify_file_support is known.
+func (l *Lab) ctlUpload(c uploadCommand) (any, error) {
+	e := l.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c.Max != nil {
+		if *c.Max < 1 {
+			return nil, errors.New("max must be at least 1 byte")
+		}
+		e.rules.max = *c.Max
+	}
+	if c.Verify != nil {
+		e.rules.noVerify = !*c.Verify
+	}
+	return map[string]any{"max": e.rules.max, "verify": !e.rules.noVerify}, nil
 }

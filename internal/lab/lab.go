@@ -44,6 +44,9 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l := &Lab{opt: o, dice: newDice(o.Seed, o.Faults), stop: stop}
 	files := newCorpus(o.Seed, o.Files)
+	if o.Huge > 0 {
+		files.enlarge(o.Huge)
+	}
 	listen := o.Listen
 	serve := func(h http.Handler) string {
 		var url string

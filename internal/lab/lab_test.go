@@ -87,8 +87,8 @@ func TestStateIsServedInItsExactShape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"intezer":{"scans":1,"lookups":0,"requests":2,"scans_by_file":{"` + f.sha256 + `":1}},` +
-		`"sources":{"s1-lab":{"alerts":10,"requests":2,"notes":{"` + id + `":["hello"]},"isolated":[]}}}`
+	want := `{"intezer":{"scans":1,"lookups":0,"uploads":0,"requests":2,"scans_by_file":{"` + f.sha256 + `":1}},` +
+		`"sources":{"s1-lab":{"alerts":10,"requests":2,"notes":{"` + id + `":["hello"]},"fetches":0,"downloads":0,"fetches_by_threat":{},"isolated":[]}}}`
 	if string(served) != want || string(own) != want {
 		t.Errorf("served %s\nown    %s\nwant   %s", served, own, want)
 	}

@@ -40,6 +40,12 @@ type Options struct {
 	Mutate bool
 	// AnalysisTime is how long an analysis runs. Zero: the first poll finds it running, the second finds it done.
 	AnalysisTime time.Duration
+	// FetchTime is how long an agent takes to upload a file, default 200 ms. Below zero: no time at all.
+	FetchTime time.Duration
+	// UploadLife is how long an uploaded file can be downloaded. Zero: for ever.
+	UploadLife time.Duration
+	// Huge, if not 0, is the size in bytes of one file that the engine does not have: at least 1 MiB, at most 1 GiB.
+	Huge int
 	// Quota is the number of file scans that the Intezer account has in a month, default 500.
 	Quota int
 	// Skew is how far the vendors' clocks are ahead of ours: in the Date header and in every timestamp.
@@ -57,6 +63,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.Files = orDefault(o.Files, 60)
 	o.Sources = orDefault(o.Sources, 1)
 	o.Quota = orDefault(o.Quota, 500)
+	if o.FetchTime == 0 {
+		o.FetchTime = 200 * time.Millisecond
+	}
 	if o.Seed == 0 {
 		o.Seed = 1
 	}
@@ -82,14 +91,16 @@ func (o Options) check() error {
 		return fmt.Errorf("lab: files must be 1 to 100000, not %d", o.Files)
 	case o.Alerts > 1_000_000:
 		return fmt.Errorf("lab: alerts must be at most 1000000, not %d", o.Alerts)
+	case o.Huge != 0 && (o.Huge < 1<<20 || o.Huge > 1<<30):
+		return fmt.Errorf("lab: huge must be 1 MiB to 1 GiB, not %d bytes", o.Huge)
 	case o.Sources < 1 || o.Sources > 50:
 		return fmt.Errorf("lab: sources must be 1 to 50, not %d", o.Sources)
 	case o.LateFraction < 0 || o.LateFraction > 1:
 		return fmt.Errorf("lab: the share of late alerts must be 0 to 1, not %g", o.LateFraction)
 	case o.LateFraction > 0 && o.LateMax <= 0:
 		return errors.New("lab: late alerts need a bound on how late, for example 0.05:10m")
-	case o.Latency < 0 || o.NoteLag < 0 || o.AnalysisTime < 0:
-		return errors.New("lab: latency, note lag and analysis time must not be negative")
+	case o.Latency < 0 || o.NoteLag < 0 || o.AnalysisTime < 0 || o.UploadLife < 0:
+		return errors.New("lab: latency, note lag, analysis time and upload life must not be negative")
 	}
 	return checkFaults(o.Faults)
 }

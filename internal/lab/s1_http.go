@@ -43,6 +43,7 @@ func (s *console) routes() http.Handler {
 	rest("POST /threats/incident", s.postIncident)
 	rest("POST /threats/fetch-file", s.postFetchFile)
 
+	mux.Handle("GET "+restRoot+"/agents/{agent}/uploads/{upload}", s.serveDownload())
 	rest("GET /agents", s.listAgents)
 	rest("POST /agents/actions/disconnect", s.postNetwork("disconnecting"))
 	rest("POST /agents/actions/connect", s.postNetwork("connecting"))

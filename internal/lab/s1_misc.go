@@ -52,23 +52,6 @@ func (s *console) scopes(r *http.Request, idParam string, all []scopeJSON) (any,
 	return list{Data: items, Pagination: pages}, nil
 }
 
-// listActivities is GET /activities. Nothing that the lab does leaves an activity yet.
-func (s *console) listActivities(r *http.Request) (any, error) {
-	known := nameSet(`userIds activityTypes accountIds groupIds includeHidden activityUuids siteIds ids threatIds userEmails
-		ruleIds alertIds agentIds createdAt__between`)
-	for _, name := range timeParams("createdAt") {
-		known[name] = true
-	}
-	params, err := s.knownOnly(r, known)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := newPage(params, []string{"id", "activityType", "createdAt"}, s.clock()); err != nil {
-		return nil, err
-	}
-	return list{Data: []any{}}, nil
-}
-
 // knownOnly are the parameters of a list, none of them unknown.
 func (s *console) knownOnly(r *http.Request, known map[string]bool) (map[string]string, error) {
 	params, err := singleParams(r)

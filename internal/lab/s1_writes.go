@@ -106,7 +106,7 @@ func (s *console) setVerdict(slot int32, v uint8) string {
 	return "updated"
 }
 
-// postFetchFile is POST /threats/fetch-file. Only an online agent can be asked; the lab's agents do not upload yet.
+// postFetchFile is POST /threats/fetch-file, for one threat. Only an online agent can be asked; what it uploads is in s1_fetch.go.
 func (s *console) postFetchFile(r *http.Request) (any, error) {
 	data, filter, err := readBulk[struct {
 		Password string `json:"password"`
@@ -123,13 +123,14 @@ func (s *console) postFetchFile(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := 0
-	for _, slot := range slots {
-		if s.hosts[s.threats[slot].host].online {
-			n++
-		}
+	switch {
+	case len(slots) > 1:
+		return nil, badRequest("filter: must match exactly one threat")
+	case len(slots) == 0 || !s.hosts[s.threats[slots[0]].host].online:
+		return affected(0), nil
 	}
-	return affected(n), nil
+	s.startFetch(&s.threats[slots[0]], data.Password)
+	return affected(1), nil
 }
 
 func strongPassword(p string) bool {

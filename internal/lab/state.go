@@ -17,6 +17,8 @@ type EngineState struct {
 	Scans int `json:"scans"`
 	// Lookups is the number of GET /files/{hash} that were answered.
 	Lookups int `json:"lookups"`
+	// Uploads is the number of POST /analyze whose file could be read, accepted or not.
+	Uploads int `json:"uploads"`
 	// Requests is the number of all requests, with those that suffered a fault.
 	Requests int `json:"requests"`
 	// ScansByFile is Scans by SHA-256, under whichever hash they were asked for.
@@ -30,6 +32,12 @@ type SourceState struct {
 	Requests int `json:"requests"`
 	// Notes are the texts by threat id, the oldest first, with those that are not shown yet. Threats without notes are absent.
 	Notes map[string][]string `json:"notes"`
+	// Fetches is the number of requests for a file that were accepted: each makes an agent upload it. Downloads is the number
+	// of uploads that were downloaded whole.
+	Fetches   int `json:"fetches"`
+	Downloads int `json:"downloads"`
+	// FetchesByThreat is Fetches by threat id. Threats without any are absent.
+	FetchesByThreat map[string]int `json:"fetches_by_threat"`
 	// Isolated are the names of the hosts that are disconnected.
 	Isolated []string `json:"isolated"`
 }
@@ -46,13 +54,16 @@ func (l *Lab) State() State {
 func (e *engine) state() EngineState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return EngineState{Scans: e.scans, Lookups: e.lookups, Requests: e.requests, ScansByFile: maps.Clone(e.scansByFile)}
+	return EngineState{
+		Scans: e.scans, Lookups: e.lookups, Uploads: e.uploadCount, Requests: e.requests, ScansByFile: maps.Clone(e.scansByFile),
+	}
 }
 
 func (s *console) state() SourceState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := SourceState{Requests: s.requests, Notes: map[string][]string{}, Isolated: s.isolated()}
+	out.Fetches, out.Downloads, out.FetchesByThreat = s.fetches.counts()
 	now := s.now()
 	for _, slot := range s.byID.order {
 		if s.threats[slot].visible <= now {
