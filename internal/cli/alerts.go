@@ -20,7 +20,7 @@ import (
 const listDefault = 50
 
 func newAlerts(a *app) *cobra.Command {
-	c := group("alerts", "List and read alerts", newAlertsList(a), newAlertsGet(a))
+	c := group("alerts", "List and read alerts", newAlertsList(a), newAlertsGet(a), newAlertsFetch(a), newAlertsResolve(a))
 	c.Aliases = []string{"alert"}
 	return c
 }

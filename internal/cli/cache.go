@@ -17,7 +17,8 @@ import (
 )
 
 func newCache(a *app) *cobra.Command {
-	return group("cache", "What is remembered: verdicts, alerts, file jobs, notes", newCacheStats(a), newCacheGet(a), newCacheExplain(a), newCacheCompact(a))
+	return group("cache", "What is remembered: verdicts, alerts, file jobs, notes", newCacheStats(a), newCacheList(a), newCacheGet(a), newCacheExplain(a),
+		newCachePrune(a), newCacheCompact(a), newCacheExport(a), newCacheImport(a))
 }
 
 // statsJSON is the store in numbers: schema edrc.cache.stats/v1.
@@ -75,29 +76,6 @@ func statsCard(a *app, st store.Stats) error {
 		}
 	}
 	return report.Card(a.IO, "Store", st.Schema, rows)
-}
-
-func newCacheCompact(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use: "compact", Short: "Make the store's file as small as it can be; nothing is forgotten", Example: "  edrc cache compact",
-		Args: exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.config(cmd.Flags())
-			if err != nil {
-				return err
-			}
-			db, err := a.theStore(cfg)
-			if err != nil {
-				return err
-			}
-			before, after, err := db.Compact(cmd.Context())
-			if err != nil {
-				return err
-			}
-			a.say("%s: %s before, %s now", cfg.Store.Path, triage.Bytes(before), triage.Bytes(after))
-			return nil
-		},
-	}
 }
 
 func newCacheGet(a *app) *cobra.Command {

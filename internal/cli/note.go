@@ -16,7 +16,7 @@ import (
 )
 
 func newNote(a *app) *cobra.Command {
-	return group("note", "Write and read notes on alerts", newNoteAdd(a), newNoteList(a))
+	return group("note", "Write and read notes on alerts", withTemplates(a, newNoteAdd(a)), newNoteList(a))
 }
 
 func newNoteAdd(a *app) *cobra.Command {
@@ -102,12 +102,22 @@ type receiptJSON struct {
 }
 
 func runNoteAdd(cmd *cobra.Command, a *app, svc *triage.Service, out report.Options, args []string, body, key string) error {
+	return addNotes(cmd, a, svc, out, args, sameText(body), key)
+}
+
+// addNotes writes a note on each alert, with a text of its own.
+func addNotes(cmd *cobra.Command, a *app, svc *triage.Service, out report.Options, args []string, text noteText, key string) error {
 	var errs []error
 	var done []receiptJSON
 	for _, arg := range args {
 		ref, err := svc.Expand(cmd.Context(), arg)
 		if err != nil {
 			return err
+		}
+		body, err := text(cmd.Context(), ref)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
 		r, err := svc.AddNote(cmd.Context(), ref, body, key)
 		if err != nil {

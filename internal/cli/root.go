@@ -44,9 +44,9 @@ func newRoot(a *app) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("work", newAlerts(a), newScan(a), newNote(a))
+	add("work", newAlerts(a), newIncidents(a), newScan(a), newNote(a))
 	add("run", newSync(a), newReconcile(a), newQuarantine(a))
-	add("look", newConfig(a), newAuth(a), newSources(a), newCache(a), newQuota(a), newVersion(a))
+	add("look", newConfig(a), newAuth(a), newSources(a), newSeen(a), newCache(a), newQuota(a), newVersion(a))
 	add("try", newDemo(a), newLab(a))
 	root.SetHelpCommand(newHelp())
 	root.SetVersionTemplate("{{.Version}}\n")

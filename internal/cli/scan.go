@@ -27,7 +27,7 @@ type scanFlags struct {
 
 func newScan(a *app) *cobra.Command {
 	return group("scan", "Is this file bad? What is remembered first, a paid scan last",
-		newScanHash(a), newScanAlert(a, "alert", "Scan the files of alerts"),
+		newScanShow(a), newScanHash(a), newScanAlert(a, "alert", "Scan the files of alerts"),
 		newScanAlert(a, "incident", "Scan the files of incidents"))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ func every(c *cobra.Command, visit func(*cobra.Command)) {
 }
 
 func TestEveryCommandExplainsItselfAndCompletesNoFiles(t *testing.T) {
+	takesFiles := []string{"edrc cache export", "edrc cache import", "edrc scan file"}
 	every(newRoot(&app{}), func(c *cobra.Command) {
 		path := c.CommandPath()
 		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
@@ -36,7 +38,7 @@ func TestEveryCommandExplainsItselfAndCompletesNoFiles(t *testing.T) {
 		if c.Args == nil {
 			t.Errorf("%s has no Args: cobra would take anything", path)
 		}
-		if c.ValidArgsFunction == nil {
+		if c.ValidArgsFunction == nil && !slices.Contains(takesFiles, path) {
 			t.Errorf("%s completes file names", path)
 		}
 		for line := range strings.Lines(c.Example) {

@@ -57,7 +57,7 @@ func (s *Service) ingest(tx ledger.Tx, src source.Source, a *alert.Alert, sawFil
 		if err := rec.Move(ledger.AlertSkipped, reason); err != nil {
 			return saw, err
 		}
-		return saw, tx.PutAlert(rec)
+		return saw, s.indexClosed(tx, rec)
 	}
 	if err := rec.Move(ledger.AlertOpen, ""); err != nil {
 		return saw, err
