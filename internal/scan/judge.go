@@ -71,7 +71,7 @@ func (s *Scanner) judged(tx ledger.Tx, j *ledger.Job, v *ledger.VerdictRecord, f
 	}
 	j.Claim = j.Claim.Release()
 	j.From, j.AnalysisID, j.MaxAge = from, v.Verdict.AnalysisID, 0
-	j.Attempts, j.Failures = 0, 0
+	j.Attempts, j.Failures, j.Fetch = 0, 0, nil
 	if err := j.Move(ledger.JobJudged, "", time.Time{}); err != nil {
 		return err
 	}

@@ -78,6 +78,8 @@ type Scanner struct {
 	now    func() time.Time
 	warn   func(string)
 
+	fetching *Fetching // nil: files are not fetched
+
 	granted atomic.Int64 // scans this process may be paying for, or has
 	taken   sync.Map     // job keys whose grant is not settled yet
 	spent   atomic.Int64 // scans this process has paid for
@@ -129,6 +131,10 @@ type Wish struct {
 	Severity alert.Severity
 	MaxAge   time.Duration // 0: the life of the class
 	Refresh  bool          // believe nothing that is remembered
+	// Alert names the file; its product may be asked for it. Known: the alert is
+	// remembered, and wants the job, so that it is found by itself.
+	Alert alert.Handle
+	Known bool
 }
 
 // Want makes sure that a job exists for the file, inside the caller's
@@ -189,6 +195,18 @@ func (s *Scanner) wanted(tx ledger.Tx, job *ledger.Job, key ledger.JobKey, w Wis
 			return nil, nil, err
 		}
 		job.Attempts, job.From, job.AnalysisID = 0, "", ""
+	case job.State == ledger.JobWithheld && s.allowedNow(job):
+		if err := job.Move(ledger.JobWanted, "", time.Time{}); err != nil {
+			return nil, nil, err
+		}
+	}
+	if waits := job.State == ledger.JobWaiting && strings.HasPrefix(job.Reason, ReasonFile); w.Alert.ID != "" && (waits || !w.Known) {
+		if f := job.Fetch.Copy(); f.Ask(w.Alert) {
+			job.Fetch = f
+			if waits { // its product may have the file
+				job.NextTry = time.Time{}
+			}
+		}
 	}
 	if job.State == ledger.JobWaiting && w.Severity > job.Priority && strings.HasPrefix(job.Reason, ReasonQuota) {
 		job.NextTry = time.Time{} // what is left may be kept for just this

@@ -2,10 +2,10 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/ledger"
 )
@@ -35,10 +35,16 @@ func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt, behind boo
 	if err != nil || !granted {
 		return err
 	}
-	if !job.Claim.Held(s.now()) { // stopped for longer than the claim: it may be somebody else's now
-		return ledger.ErrStale
+	if err := s.stillOurs(ctx, job); err != nil {
+		return err
 	}
 	sub, err := s.engine.Submit(ctx, job.Key.Hash)
+	if err == nil && sub.Outcome == NotHeld && job.Kept() {
+		sub, err = s.upload(ctx, job)
+	}
+	if errors.Is(err, errRefetch) {
+		return s.refetch(context.WithoutCancel(ctx), job)
+	}
 	if err != nil {
 		keep = doubt || inDoubt(err)
 		return s.submitFailed(context.WithoutCancel(ctx), job, err, doubt)
@@ -92,24 +98,46 @@ func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission
 		}
 		return s.analysing(ctx, job, sub.ID, s.policy.PollBase, doubt)
 	case SkippedByRule:
-		return s.settle(ctx, job, func(j *ledger.Job) error {
-			return j.Move(ledger.JobWithheld, "excluded by a rule of the engine's account", time.Time{})
+		return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+			if err := s.refund(tx, j); err != nil {
+				return err
+			}
+			j.Claim, j.Fetch = j.Claim.Release(), nil
+			return s.withheld(tx, j, "excluded by a rule of the engine's account")
 		})
 	case NotHeld:
-		return s.settle(ctx, job, func(j *ledger.Job) error {
-			return j.Move(ledger.JobWaiting, ReasonFile, s.now().Add(fileRetry))
+		err := s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+			if err := s.refund(tx, j); err != nil {
+				return err
+			}
+			return j.Move(ledger.JobWaiting, ReasonFile, time.Time{}) // under the claim: it goes on at once
 		})
+		if err != nil {
+			return err
+		}
+		return s.needFile(ctx, job)
 	case Unsupported:
 		return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
 			if err := s.refund(tx, j); err != nil {
 				return err
 			}
-			v := alert.Verdict{Engine: s.Engine(), Class: alert.NotSupported, Reason: sub.Reason, Weak: true}
-			v.Hashes = alert.NewHashes(string(j.Key.Hash))
-			return s.finish(tx, j, &ledger.VerdictRecord{Engine: s.Scope(), Verdict: v, Learned: s.now()}, ledger.LookedUp)
+			return s.neverTaken(tx, j, sub.Reason)
 		})
 	}
 	return fault.New(fault.Unavailable, "the engine gave an outcome that is not known: %q", sub.Outcome)
+}
+
+// refetch gets a file again whose archive is not on the spool any more.
+func (s *Scanner) refetch(ctx context.Context, job *ledger.Job) error {
+	return s.settle(ctx, job, func(j *ledger.Job) error {
+		f := j.Fetch.Copy()
+		f.Restart()
+		j.Fetch = f
+		if f.Handle.Source == localSource {
+			return j.Move(ledger.JobWaiting, ReasonFile, s.now().Add(fileRetry))
+		}
+		return j.Move(ledger.JobFetching, ReasonFetching, time.Time{})
+	})
 }
 
 // submitFailed tells a refusal for quota from a request whose outcome is unknown,

@@ -23,7 +23,8 @@ type ScanOptions struct {
 // Judged is what is known of one file after Scan.
 type Judged struct {
 	File    alert.File
-	Ref     alert.Ref // the alert that names it; zero for a bare hash
+	Ref     alert.Ref    // the alert that names it; zero for a bare hash
+	Alert   alert.Handle // the same, for asking its product for the file
 	Verdict *alert.Verdict
 	From    ledger.Origin
 	Learned time.Time // our clock
@@ -73,7 +74,7 @@ func (s *Service) wish(ctx context.Context, files []Judged, o ScanOptions) ([]le
 		err := s.Store.Update(ctx, len(part), func(tx ledger.Tx) error {
 			for i, f := range part {
 				// Somebody is waiting in front of a screen: before anything cron wants.
-				job, _, err := s.Scanner.Want(tx, scan.Wish{File: f.File, Severity: alert.Critical, MaxAge: o.MaxAge, Refresh: o.Refresh})
+				job, _, err := s.Scanner.Want(tx, scan.Wish{File: f.File, Severity: alert.Critical, MaxAge: o.MaxAge, Refresh: o.Refresh, Alert: f.Alert})
 				if err != nil {
 					return err
 				}
@@ -198,7 +199,7 @@ func (s *Service) AlertFiles(ctx context.Context, refs []alert.Ref) ([]Judged, [
 			continue
 		}
 		for _, f := range d.Files {
-			out = append(out, Judged{File: f.File, Ref: ref})
+			out = append(out, Judged{File: f.File, Ref: ref, Alert: d.Alert.Handle})
 		}
 		if len(d.Files) == 0 {
 			out = append(out, Judged{Ref: ref, Pending: SkipNoFile})

@@ -88,6 +88,12 @@ func (s *Service) Sync(ctx context.Context, o SyncOptions) (*Summary, error) {
 			return nil, err
 		}
 	}
+	if err := s.Scanner.Reopen(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.Scanner.Tidy(ctx); err != nil && !fault.Is(err, fault.Interrupted) {
+		r.sum.Errors = append(r.sum.Errors, SourceError{"spool", fault.At(err, "spool", "")})
+	}
 	r.pullAll(ctx)
 	err = r.work(ctx)
 	if e := r.finish(context.WithoutCancel(ctx)); err == nil {
@@ -308,16 +314,34 @@ func (r *syncer) judge(ctx context.Context) (int, error) {
 		if jobs[i].State != before[i] {
 			r.progress.Add(1)
 		}
-		if _, ok := errors.AsType[*scan.Trouble](err); ok {
-			r.mu.Lock()
-			r.trouble = err
-			r.mu.Unlock()
+		if t, ok := errors.AsType[*scan.Trouble](err); ok {
+			r.troubled(t)
 		} else if err != nil {
 			fatal = append(fatal, err)
 		}
 	}
 	r.observe(Event{What: "files", Done: r.judged.len()})
 	return len(jobs), errors.Join(fatal...)
+}
+
+// troubled notes what went wrong with one file: the engine's trouble, or that of the
+// product that was asked for the file.
+func (r *syncer) troubled(t *scan.Trouble) {
+	if !t.Fetch {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.trouble = t
+		return
+	}
+	for _, target := range r.targets {
+		if target.src.Name() == t.Source {
+			r.fail(target, fault.At(t.Err, t.Source, "fetch file"))
+			return
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sum.Errors = append(r.sum.Errors, SourceError{"fetch", fault.At(t.Err, "fetch", "")})
 }
 
 // tally remembers that the run had to do with a job.
