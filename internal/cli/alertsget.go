@@ -156,10 +156,14 @@ func fileRows(f triage.FileView, a *app) []report.Row {
 
 func verdictLine(f triage.FileView, a *app) string {
 	if f.Verdict == nil {
-		if text := triage.WaitsFor([]triage.FileView{f}, a.Now()); text != "" {
+		switch text := f.Explain(a.Now()); {
+		case text == "":
+			return "none"
+		case f.State == ledger.JobWithheld || f.State == ledger.JobFailed:
+			return "none · " + text
+		default:
 			return "none yet · " + text
 		}
-		return "none"
 	}
 	v := f.Verdict
 	parts := []string{className(v.Class)}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,13 +22,14 @@ import (
 // scanFlags are shared by the scan commands.
 type scanFlags struct {
 	note, noWait, refresh, dryRun bool
+	endpoint                      bool
 	failOn                        []string
 	maxAge, waitTimeout           string
 }
 
 func newScan(a *app) *cobra.Command {
 	return group("scan", "Is this file bad? What is remembered first, a paid scan last",
-		newScanShow(a), newScanHash(a), newScanAlert(a, "alert", "Scan the files of alerts"),
+		newScanShow(a), newScanHash(a), newScanFile(a), newScanAlert(a, "alert", "Scan the files of alerts"),
 		newScanAlert(a, "incident", "Scan the files of incidents"))
 }
 
@@ -66,9 +68,9 @@ func newScanHash(a *app) *cobra.Command {
 				}
 				files = append(files, triage.Judged{File: alert.File{Hashes: alert.NewHashes(string(h))}})
 			}
-			return runScan(cmd, a, f, func(context.Context, *triage.Service) ([]triage.Judged, []alert.Ref, []error, error) {
-				return files, nil, nil, nil
-			})
+			return runScan(cmd, a, f, scanInput{total: len(files), scan: func(ctx context.Context, svc *triage.Service, o triage.ScanOptions) ([]triage.Judged, error) {
+				return svc.Scan(ctx, files, o)
+			}})
 		},
 	}
 	f.register(c, false)
@@ -79,6 +81,10 @@ func newScanAlert(a *app, use, short string) *cobra.Command {
 	var f scanFlags
 	c := &cobra.Command{
 		Use: use + " REF…|-", Short: short + "; - reads refs from stdin",
+		Long: short + `. What is remembered and what the engine knows costs nothing; a file that the
+engine does not hold is fetched from the product and uploaded, where scan.upload in
+the configuration allows it. That may take a while: Ctrl-C, --no-wait and
+--wait-timeout leave the rest to the next sync, which carries it on.`,
 		Example: fmt.Sprintf("  edrc scan %s s1-prod:1698432198765432101 --note", use),
 		Args:    atLeast(1, "the REF of an alert, or - for stdin"), ValidArgsFunction: a.completeRefs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,24 +92,48 @@ func newScanAlert(a *app, use, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runScan(cmd, a, f, func(ctx context.Context, svc *triage.Service) ([]triage.Judged, []alert.Ref, []error, error) {
-				var refs []alert.Ref
-				for _, w := range words {
-					ref, err := svc.Expand(ctx, w)
-					if err != nil {
-						return nil, nil, nil, err
-					}
-					// Where the product has no grouping of its own, an alert is its own incident.
-					ref.Incident = false
-					refs = append(refs, ref)
+			var files []triage.Judged
+			in := scanInput{}
+			in.read = func(ctx context.Context, svc *triage.Service) ([]alert.Ref, []error, error) {
+				refs, err := scanRefs(ctx, svc, words, use == "incident")
+				if err != nil {
+					return nil, nil, err
 				}
-				files, errs := svc.AlertFiles(ctx, refs)
-				return files, refs, sourceErrors(errs), nil
-			})
+				found, errs := svc.AlertFiles(ctx, refs)
+				files = found
+				return refs, sourceErrors(errs), nil
+			}
+			in.scan = func(ctx context.Context, svc *triage.Service, o triage.ScanOptions) ([]triage.Judged, error) {
+				return svc.Scan(ctx, files, o)
+			}
+			return runScan(cmd, a, f, in)
 		},
 	}
 	f.register(c, true)
+	c.Flags().BoolVar(&f.endpoint, "endpoint", false, "get files also in ways that run something on the endpoint (as fetch.endpoint: true)")
 	return c
+}
+
+// scanRefs gives the alerts that are meant.
+func scanRefs(ctx context.Context, svc *triage.Service, words []string, incidents bool) ([]alert.Ref, error) {
+	var refs []alert.Ref
+	for _, w := range words {
+		ref, err := svc.Expand(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		if !ref.Incident && !incidents {
+			refs = append(refs, ref)
+			continue
+		}
+		ref.Incident = true
+		of, err := svc.IncidentAlerts(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		refs = append(refs, of...)
+	}
+	return refs, nil
 }
 
 // readWords gives the arguments, or the first words of stdin's lines for "-".
@@ -130,9 +160,16 @@ func readWords(in io.Reader, args []string) ([]string, error) {
 	return out, nil
 }
 
-type scanInput func(context.Context, *triage.Service) (files []triage.Judged, refs []alert.Ref, errs []error, err error)
+// scanInput is what one of the scan commands adds to what they share.
+type scanInput struct {
+	// read finds out what is to be scanned; nil when that is known.
+	read func(context.Context, *triage.Service) (refs []alert.Ref, errs []error, err error)
+	scan func(context.Context, *triage.Service, triage.ScanOptions) ([]triage.Judged, error)
+	// total is the number of files, 0 while it is not known.
+	total int
+}
 
-func runScan(cmd *cobra.Command, a *app, f scanFlags, input scanInput) error {
+func runScan(cmd *cobra.Command, a *app, f scanFlags, in scanInput) error {
 	ctx := cmd.Context()
 	failOn, err := parseClasses("--fail-on", f.failOn)
 	if err != nil {
@@ -142,19 +179,22 @@ func runScan(cmd *cobra.Command, a *app, f scanFlags, input scanInput) error {
 	if err != nil {
 		return err
 	}
-	svc, out, err := a.begin(cmd, report.Names(scanColumns()), serviceOptions{dryRun: f.dryRun, judges: true, finishes: true})
+	svc, out, err := a.begin(cmd, report.Names(scanColumns()), serviceOptions{dryRun: f.dryRun, judges: true, finishes: true, endpoint: f.endpoint})
 	if err != nil {
 		return err
 	}
-	files, refs, errs, err := input(ctx, svc)
-	if err != nil {
-		return err
+	var refs []alert.Ref
+	var errs []error
+	scanCtx, stop := a.interruptible(ctx)
+	defer stop()
+	if in.read != nil {
+		if refs, errs, err = in.read(scanCtx, svc); err != nil {
+			return err
+		}
 	}
 	progress := a.IO.NewProgress()
-	task := progress.Task("scan", "files")
-	task.Total(len(files))
-	scanCtx, stop := a.interruptible(ctx)
-	files, err = svc.Scan(scanCtx, files, o)
+	o.Watch = watchScan(progress.Task("scan", "files"), in.total)
+	files, err := in.scan(scanCtx, svc, o)
 	interrupted := scanCtx.Err() != nil
 	stop()
 	progress.Done()
@@ -179,6 +219,23 @@ func runScan(cmd *cobra.Command, a *app, f scanFlags, input scanInput) error {
 		return exitError(fault.ExitInterrupted)
 	}
 	return scanExit(files, errs, failOn)
+}
+
+// watchScan shows how many files are through, and where one stands that is not.
+func watchScan(t *term.Task, total int) func(alert.File, string, bool) {
+	var done atomic.Int64
+	t.Total(total)
+	return func(f alert.File, text string, through bool) {
+		if through {
+			t.Set(int(done.Add(1)))
+			return
+		}
+		name := f.Name
+		if name == "" {
+			name = string(f.Best())
+		}
+		t.Note(name + ": " + text)
+	}
 }
 
 func (f scanFlags) options(by string) (triage.ScanOptions, error) {
@@ -316,6 +373,17 @@ func postNotes(ctx context.Context, a *app, svc *triage.Service, out report.Opti
 	return errs
 }
 
+// leftToSync counts the files that something is still under way for.
+func leftToSync(files []triage.Judged) int {
+	n := 0
+	for _, j := range files {
+		if j.Verdict == nil && j.Err == nil && j.Waits {
+			n++
+		}
+	}
+	return n
+}
+
 // scanFooter says what it cost and what is left.
 func scanFooter(ctx context.Context, a *app, svc *triage.Service, files []triage.Judged, dryRun bool) {
 	spent := 0
@@ -331,6 +399,9 @@ func scanFooter(ctx context.Context, a *app, svc *triage.Service, files []triage
 		text += quotaText(q)
 	}
 	a.say("%s", text)
+	if n := leftToSync(files); n > 0 {
+		a.say("%s not judged yet: edrc sync carries on, or the same command", count(n, "file"))
+	}
 	for _, j := range files {
 		if j.Verdict != nil && j.Verdict.URL != "" && len(files) == 1 {
 			a.say("%s", j.Verdict.URL)

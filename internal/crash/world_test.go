@@ -46,6 +46,7 @@ type settings struct {
 	sync    string        // more of the sync section, such as "overlap: 10m"
 	lease   time.Duration // default 2 s
 	wait    time.Duration // default 3 s
+	retry   time.Duration // of an endpoint that is offline, doubled each time; default 1 h: no run waits for it
 }
 
 // newWorld starts a lab. Its clock begins at epoch, so that two worlds of one seed
@@ -82,8 +83,12 @@ func (s settings) apply(t *testing.T, text string, lag time.Duration) []byte {
 	set(&s.settle, max(lag, slow*100*time.Millisecond))
 	set(&s.lease, slow*2*time.Second)
 	set(&s.wait, slow*3*time.Second)
+	set(&s.retry, time.Hour)
 	text = regexp.MustCompile(`note_settle: \S+,`).ReplaceAllString(text, fmt.Sprintf("note_settle: %s,", s.settle))
-	for _, change := range [][2]string{{"poll: 100ms", "poll: 30ms, reserve: 0"}} {
+	for _, change := range [][2]string{
+		{"concurrency: 8, poll: 100ms", "concurrency: 8, poll: 30ms, reserve: 0"},
+		{"fetch: {poll: 100ms}", fmt.Sprintf("fetch: {poll: 30ms, retry: %s}", s.retry)},
+	} {
 		if !strings.Contains(text, change[0]) {
 			t.Fatalf("the lab's configuration has no %q:\n%s", change[0], text)
 		}
@@ -299,11 +304,12 @@ func (w *world) crashing(how string, at int, what string) *process {
 	return w.start([]string{envAt + "=" + strconv.Itoa(at), envHow + "=" + how, envWhat + "=" + what}, "sync", "-o", "json")
 }
 
-// settled reports whether a run left nothing that edrc could do by itself.
+// settled reports whether a run left nothing that edrc could do by itself: a file
+// that nobody gives, or whose endpoint is offline, is somebody else's to do.
 func (r run) settled() bool {
 	s := r.summary
 	for reason, n := range s.Waiting {
-		if n > 0 && reason != "file needed" {
+		if n > 0 && reason != "file needed" && reason != "endpoint offline" {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"io"
+	"strings"
 	"time"
 
 	"edrc/internal/alert"
@@ -39,6 +40,30 @@ func (s *Scanner) Hold(ctx context.Context, name string, r io.Reader) (*Local, e
 	return l, err
 }
 
+// Sum tells the hashes and the size of what r gives; nothing is kept.
+func Sum(ctx context.Context, name string, r io.Reader) (alert.File, error) {
+	c, err := sample.Sum(ctx, r, name)
+	return alert.File{Hashes: c.Hashes, Name: c.Name, Size: c.Size}, err
+}
+
+// NeedsFile reports a job that gets no further until somebody has its file.
+func NeedsFile(j *ledger.Job) bool {
+	if j == nil || j.Kept() {
+		return false
+	}
+	switch j.State {
+	case ledger.JobFetching:
+		return true
+	case ledger.JobWaiting:
+		return strings.HasPrefix(j.Reason, ReasonFile)
+	case ledger.JobWithheld:
+		return strings.HasPrefix(j.Reason, ReasonPolicy)
+	case ledger.JobFailed:
+		return strings.HasPrefix(j.Reason, NoFile)
+	}
+	return false
+}
+
 // Offer gives a job the file that it waits for, and makes it due. A job that needs no
 // file is left as it is; one that another process is working on is fault.Locked.
 func (s *Scanner) Offer(ctx context.Context, key ledger.JobKey, l *Local) error {
@@ -48,8 +73,7 @@ func (s *Scanner) Offer(ctx context.Context, key ledger.JobKey, l *Local) error 
 		if err != nil {
 			return err
 		}
-		if j == nil || j.State != ledger.JobWaiting && j.State != ledger.JobFetching && j.State != ledger.JobWithheld && j.State != ledger.JobFailed {
-			job = nil
+		if job = nil; !NeedsFile(j) {
 			return nil
 		}
 		if j.Claim.Held(s.now()) {

@@ -46,11 +46,11 @@ func (p UploadPolicy) Refuses(source string, t sample.Type, size int64) string {
 	}
 	switch {
 	case len(types) == 0:
-		return "nothing is uploaded (" + key + ".types)"
+		return key + ".types allows nothing"
 	case !slices.Contains(types, t):
-		return fmt.Sprintf("it is of type %s, which is not uploaded (%s.types)", t, key)
+		return fmt.Sprintf("type %s is not in %s.types", t, key)
 	case rule.MaxSize > 0 && size > rule.MaxSize:
-		return fmt.Sprintf("it has %d bytes, more than %d (%s.max_size)", size, rule.MaxSize, key)
+		return fmt.Sprintf("it has %d bytes, more than the %d of %s.max_size", size, rule.MaxSize, key)
 	}
 	return ""
 }

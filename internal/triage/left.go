@@ -136,6 +136,9 @@ func (r *syncer) countFiles(tx ledger.Tx) error {
 	return nil
 }
 
+// doubtful is said of a paid request whose outcome is unknown.
+const doubtful = "submit in doubt"
+
 // waitReason says in a few words what an unfinished job waits for.
 func waitReason(j *ledger.Job) string {
 	switch {
@@ -144,7 +147,7 @@ func waitReason(j *ledger.Job) string {
 	case j.State == ledger.JobAnalysing:
 		return scan.ReasonRunning
 	case j.State == ledger.JobSubmitting:
-		return "submit in doubt"
+		return doubtful
 	}
 	return "not asked yet"
 }
