@@ -43,12 +43,12 @@ func extensions(ext string) Type {
 
 // TypeOfName tells the type by a file's name alone: [OtherFile] when that says nothing.
 func TypeOfName(name string) Type {
-	name = strings.ToLower(baseName(name))
+	name = strings.TrimRight(strings.ToLower(baseName(name)), " .") // as Windows does
 	i := strings.LastIndexByte(name, '.')
 	if i < 0 {
 		return OtherFile
 	}
-	return extensions(strings.TrimRight(name[i+1:], " ."))
+	return extensions(name[i+1:])
 }
 
 // TypeOf tells the type by the first bytes, at most 4 KiB, and where those do not
@@ -99,5 +99,5 @@ func isText(head []byte) bool {
 	for i := 0; i < utf8.UTFMax && len(head) > 0 && !utf8.Valid(head); i++ { // the last rune may be cut
 		head = head[:len(head)-1]
 	}
-	return utf8.Valid(head)
+	return len(head) > 0 && utf8.Valid(head)
 }

@@ -17,7 +17,7 @@ import (
 // needFile begins the getting of a file that the engine does not hold, or carries it
 // on. The reservation was given back before.
 func (s *Scanner) needFile(ctx context.Context, job *ledger.Job) error {
-	if _, ok := s.engine.(Uploader); !ok || s.fetching == nil {
+	if !s.takesFiles() {
 		return s.wait(ctx, job, ReasonFile, s.now().Add(fileRetry))
 	}
 	if job.Fetch != nil && job.Fetch.Handle.ID != "" && job.Fetch.Handle.Source != localSource {
@@ -123,8 +123,12 @@ func (s *Scanner) fetch(ctx context.Context, job *ledger.Job) error {
 	if err != nil || found {
 		return err
 	}
+	if s.policy.DryRun { // asking a product for a file is no mere look
+		s.priced.Add(1)
+		return s.wait(ctx, job, ReasonDryRun, s.now().Add(fileRetry))
+	}
 	f := job.Fetch
-	if s.fetching == nil || f == nil || f.Handle.ID == "" {
+	if !s.takesFiles() || f == nil || f.Handle.ID == "" {
 		return s.change(ctx, job, func(_ ledger.Tx, j *ledger.Job) error { return s.fromTheTop(j) })
 	}
 	src, err := s.fetching.Source(ctx, f.Handle.Source)
@@ -135,7 +139,11 @@ func (s *Scanner) fetch(ctx context.Context, job *ledger.Job) error {
 	if !ok {
 		return s.useless(ctx, job, "the source that names it is not configured any more")
 	}
-	step, err := s.ask(ctx, job, fetcher)
+	request, err := s.request(ctx, job)
+	if err != nil {
+		return &fetchError{err: err}
+	}
+	step, err := ask(ctx, f, fetcher, request)
 	if err != nil {
 		return &fetchError{source: src.Name(), err: err}
 	}
@@ -143,8 +151,7 @@ func (s *Scanner) fetch(ctx context.Context, job *ledger.Job) error {
 }
 
 // ask starts the fetch, or looks how far it has come.
-func (s *Scanner) ask(ctx context.Context, job *ledger.Job, from source.Fetcher) (source.FetchStep, error) {
-	f := job.Fetch
+func ask(ctx context.Context, f *ledger.Fetch, from source.Fetcher, r source.FetchRequest) (source.FetchStep, error) {
 	if len(f.Ticket) > 0 {
 		var t source.Ticket
 		if err := json.Unmarshal(f.Ticket, &t); err == nil {
@@ -152,20 +159,23 @@ func (s *Scanner) ask(ctx context.Context, job *ledger.Job, from source.Fetcher)
 		}
 		// Another version wrote it: the product is asked anew.
 	}
+	return from.StartFetch(ctx, r)
+}
+
+// request is what a product is asked.
+func (s *Scanner) request(ctx context.Context, job *ledger.Job) (source.FetchRequest, error) {
+	f := job.Fetch
 	password, err := s.password(f)
 	if err != nil {
-		return source.FetchStep{}, err
+		return source.FetchRequest{}, err
 	}
 	var rec *ledger.Alert
 	err = s.store.View(ctx, func(tx ledger.Tx) (err error) {
 		rec, err = tx.Alert(f.Handle.Source, f.Handle.ID)
 		return err
 	})
-	if err != nil {
-		return source.FetchStep{}, err
-	}
-	return from.StartFetch(ctx, source.FetchRequest{Handle: f.Handle, File: candidateOf(job, f.Handle, rec).file,
-		Password: password, Attempt: f.Attempt, Endpoint: s.fetching.Endpoint})
+	return source.FetchRequest{Handle: f.Handle, File: candidateOf(job, f.Handle, rec).file,
+		Password: password, Attempt: f.Attempt, Endpoint: s.fetching.Endpoint}, err
 }
 
 // fetched acts on what the product said.
@@ -280,8 +290,11 @@ func (s *Scanner) fetchTrouble(ctx context.Context, job *ledger.Job, cause *fetc
 		if f := j.Fetch; f != nil && !f.Since.IsZero() && j.State == ledger.JobFetching && s.now().Sub(f.Since) >= s.fetching.GiveUp {
 			return s.fileGivenUp(tx, j, cause.Error())
 		}
-		j.Reason, j.NextTry = ReasonFetchTrouble+": "+cause.Error(), s.now().Add(wait)
-		return nil
+		to := j.State
+		if to == ledger.JobWanted { // an upload: files with weaker hashes need not wait for it
+			to = ledger.JobWaiting
+		}
+		return j.Move(to, ReasonFetchTrouble+": "+cause.Error(), s.now().Add(wait))
 	})
 	if err != nil && !errors.Is(err, ledger.ErrStale) {
 		return err

@@ -36,11 +36,11 @@ const localSource alert.SourceID = "file"
 const (
 	defaultPoll  = 15 * time.Second
 	defaultRetry = 5 * time.Minute
-	maxBackOff   = 6     // doublings of Retry
-	maxBad       = 3     // archives of one alert that could not be used
-	wantingPage  = 250   // alerts read at a time while looking for one that can give the file
-	wantingMax   = 1_000 // alerts looked at
-	newestOf     = 3     // alerts of one source that are tried
+	maxBackOff   = 6      // doublings of Retry
+	maxBad       = 3      // archives of one alert that could not be used
+	wantingPage  = 250    // alerts read at a time while looking for one that can give the file
+	wantingMax   = 50_000 // alerts looked at
+	newestOf     = 3      // alerts of one source that are tried
 )
 
 // Fetch lets the Scanner get and upload files. Without it, a file that the engine
@@ -54,6 +54,12 @@ func (s *Scanner) Fetch(f Fetching) {
 		f.GiveUp = 14 * 24 * time.Hour
 	}
 	s.fetching = &f
+}
+
+// takesFiles reports whether files can be had and sent at all.
+func (s *Scanner) takesFiles() bool {
+	_, ok := s.engine.(Uploader)
+	return ok && s.fetching != nil
 }
 
 // keptKey names a job's archive on the spool.

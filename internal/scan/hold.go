@@ -12,11 +12,17 @@ import (
 // most of those that hang much earlier.
 const transferMost = time.Hour
 
+// MovesFile reports a job whose next step may move a file, and so may take as long as
+// the file does.
+func MovesFile(job *ledger.Job) bool {
+	return job.State == ledger.JobFetching || job.Fetch != nil && job.Fetch.Handle.ID != ""
+}
+
 // during gives the context of one step. A step asks questions, and must be through
 // before its claim runs out; but one that moves a file takes as long as the file
 // does, and its claim is renewed meanwhile. When the claim is lost the step ends.
 func (s *Scanner) during(ctx context.Context, job *ledger.Job) (context.Context, func()) {
-	if job.State != ledger.JobFetching && (job.Fetch == nil || job.Fetch.Handle.ID == "") {
+	if !MovesFile(job) {
 		return context.WithTimeout(ctx, s.policy.ClaimFor)
 	}
 	ctx, cancel := context.WithTimeout(ctx, transferMost)

@@ -22,7 +22,7 @@ type Local struct {
 
 // Hold wraps what r gives on the spool; the hashes and the size are known then.
 func (s *Scanner) Hold(ctx context.Context, name string, r io.Reader) (*Local, error) {
-	if _, ok := s.engine.(Uploader); !ok || s.fetching == nil {
+	if !s.takesFiles() {
 		return nil, fault.New(fault.Unsupported, "%s takes no files", s.Engine())
 	}
 	spool, err := s.fetching.Spool(true)
@@ -118,7 +118,5 @@ func (s *Scanner) keepLocal(ctx context.Context, job *ledger.Job, l *Local) erro
 	if err := spool.Keep(ctx, l.Archive, keptKey(job.Key)); err != nil {
 		return err
 	}
-	err = s.kept(ctx, job, got, LocalFiles)
-	s.dropKept(job, true) // it is not needed when the policy or the engine never takes it
-	return err
+	return s.kept(ctx, job, got, LocalFiles)
 }

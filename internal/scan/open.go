@@ -25,15 +25,15 @@ func (s *Scanner) open(ctx context.Context, job *ledger.Job, src source.Source, 
 	}
 	a, err := from.OpenFetch(ctx, t, password, spool)
 	if err != nil {
-		return s.notOpened(ctx, job, src, err)
+		return s.notOpened(ctx, job, src.Name(), err)
 	}
 	defer a.Close()
 	got, err := inspect(ctx, job, a)
-	if err != nil {
-		return s.notOpened(ctx, job, src, err)
+	if err == nil {
+		err = spool.Keep(ctx, a, keptKey(job.Key))
 	}
-	if err := spool.Keep(ctx, a, keptKey(job.Key)); err != nil {
-		return s.notOpened(ctx, job, src, err)
+	if err != nil {
+		return s.notOpened(ctx, job, "", err)
 	}
 	return s.kept(ctx, job, got, src.Name())
 }
@@ -44,8 +44,9 @@ func inspect(ctx context.Context, job *ledger.Job, a *sample.Archive) (sample.Co
 	return sample.Inspect(ctx, a, sample.Limits{}, alert.NewHashes(string(job.Key.Hash)))
 }
 
-// notOpened tells what is the archive's fault from what is the product's.
-func (s *Scanner) notOpened(ctx context.Context, job *ledger.Job, src source.Source, err error) error {
+// notOpened tells what is the archive's fault from what is the product's, or this
+// side's: whose is its name.
+func (s *Scanner) notOpened(ctx context.Context, job *ledger.Job, whose string, err error) error {
 	switch sample.ProblemOf(err) {
 	case sample.Damaged, sample.WrongPassword:
 		return s.bad(ctx, job, err)
@@ -55,9 +56,9 @@ func (s *Scanner) notOpened(ctx context.Context, job *ledger.Job, src source.Sou
 		return &fetchError{err: err}
 	}
 	if fault.Is(err, fault.Gone) { // expired since the look
-		return s.carryOn(ctx, job, nil, ReasonFetching+": "+src.Name(), s.fetching.Poll, false)
+		return s.bad(ctx, job, err)
 	}
-	return &fetchError{source: src.Name(), err: err}
+	return &fetchError{source: whose, err: err}
 }
 
 // bad asks for another archive, under another password, a few times.
@@ -79,19 +80,25 @@ func (s *Scanner) bad(ctx context.Context, job *ledger.Job, cause error) error {
 // engine never takes, ends here.
 func (s *Scanner) kept(ctx context.Context, job *ledger.Job, got sample.Contents, from string) error {
 	about := ledger.Fetch{From: from, Name: got.Name, Size: got.Size, Type: string(got.Type)}
+	var err error
 	if s.refuses(&about) != "" {
-		return s.withhold(ctx, job, about)
+		err = s.withhold(ctx, job, about)
+	} else {
+		err = s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+			f := j.Fetch.Copy()
+			f.Kept, f.Bad, f.Tries, f.Ticket = true, 0, 0, nil
+			f.From, f.Name, f.Size, f.Type = about.From, about.Name, about.Size, about.Type
+			j.Fetch, j.Claimed = f, got.Hashes
+			if got.Size > s.engine.(Uploader).MaxUpload() {
+				return s.neverTaken(tx, j, "the file is larger than the engine takes")
+			}
+			return s.fromTheTop(j)
+		})
 	}
-	return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
-		f := j.Fetch.Copy()
-		f.Kept, f.Bad, f.Tries, f.Ticket = true, 0, 0, nil
-		f.From, f.Name, f.Size, f.Type = about.From, about.Name, about.Size, about.Type
-		j.Fetch, j.Claimed = f, got.Hashes
-		if got.Size > s.engine.(Uploader).MaxUpload() {
-			return s.neverTaken(tx, j, "the file is larger than the engine takes")
-		}
-		return s.fromTheTop(j)
-	})
+	if err == nil {
+		s.dropKept(job, true)
+	}
+	return err
 }
 
 // neverTaken remembers that the engine does not analyse such a file.
@@ -133,18 +140,27 @@ func (s *Scanner) upload(ctx context.Context, job *ledger.Job) (Submission, erro
 	if err != nil {
 		return Submission{}, notSent(err)
 	}
-	if !alone(a, got) {
-		single, err := spool.Single(ctx, a, sample.Limits{}, got)
-		if err != nil {
-			return Submission{}, notSent(err)
+	if alone(a, got) {
+		sub, err := s.send(ctx, job, a, got)
+		if !fault.Is(err, fault.Invalid) {
+			return sub, err
 		}
-		defer single.Close()
-		a = single
+		// It cannot be opened there; what is packed here, perhaps.
 	}
+	single, err := spool.Single(ctx, a, sample.Limits{}, got)
+	if err != nil {
+		return Submission{}, notSent(err)
+	}
+	defer single.Close()
+	return s.send(ctx, job, single, got)
+}
+
+// send uploads one archive, if the claim is still ours.
+func (s *Scanner) send(ctx context.Context, job *ledger.Job, a *sample.Archive, c sample.Contents) (Submission, error) {
 	if err := s.stillOurs(ctx, job); err != nil {
 		return Submission{}, err
 	}
-	return s.engine.(Uploader).SubmitFile(ctx, Upload{Name: got.Name, Open: a.Open, Size: a.RawSize(), Password: a.Password()})
+	return s.engine.(Uploader).SubmitFile(ctx, Upload{Name: c.Name, Open: a.Open, Size: a.RawSize(), Password: a.Password()})
 }
 
 // alone reports whether an archive may go to the engine as it is: an encrypted zip
@@ -158,12 +174,12 @@ func notSent(err error) error {
 	if err == nil || fault.Is(err, fault.Interrupted) {
 		return err
 	}
-	return fault.New(fault.Unavailable, "nothing was uploaded: %w", err)
+	return &fetchError{err: fault.New(fault.Unavailable, "nothing was uploaded: %w", err)}
 }
 
 // dropKept takes the archive off the spool once the job needs it no more.
 func (s *Scanner) dropKept(job *ledger.Job, had bool) {
-	if !had || job.Kept() {
+	if !had || job.Kept() || s.fetching == nil || s.policy.DryRun { // a dry run has a copy of the store, and no spool of its own
 		return
 	}
 	if spool, err := s.fetching.Spool(false); err == nil && spool != nil {
@@ -178,7 +194,7 @@ const keepAfter = time.Hour
 // Tidy removes archives from the spool that no job needs any more: a process may
 // have been killed between its last commit and the removal.
 func (s *Scanner) Tidy(ctx context.Context) error {
-	if s.fetching == nil {
+	if s.fetching == nil || s.policy.DryRun {
 		return nil
 	}
 	spool, err := s.fetching.Spool(false)

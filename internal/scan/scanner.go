@@ -83,6 +83,8 @@ type Scanner struct {
 	granted atomic.Int64 // scans this process may be paying for, or has
 	taken   sync.Map     // job keys whose grant is not settled yet
 	spent   atomic.Int64 // scans this process has paid for
+
+	uploaded atomic.Int64 // of these, files that it uploaded
 	priced  atomic.Int64 // scans a dry run would have paid for
 	warned  atomic.Bool
 
@@ -108,6 +110,9 @@ func (s *Scanner) Scope() string { return s.engine.Scope() }
 
 // Spent gives how many scans this process has paid for.
 func (s *Scanner) Spent() int { return int(s.spent.Load()) }
+
+// Uploaded gives how many of these were files that this process uploaded.
+func (s *Scanner) Uploaded() int { return int(s.uploaded.Load()) }
 
 // Priced gives how many scans a dry run would have paid for.
 func (s *Scanner) Priced() int { return int(s.priced.Load()) }

@@ -59,7 +59,7 @@ func (s *Scanner) Step(ctx context.Context, job *ledger.Job) error {
 	switch {
 	case err == nil || errors.Is(err, ledger.ErrStale):
 		return nil // whoever took over carries on
-	case fault.Is(err, fault.Interrupted) && run.Err() == nil:
+	case (fault.Is(err, fault.Interrupted) || errors.Is(err, context.Canceled)) && run.Err() == nil:
 		return nil // the claim was lost in the middle of a transfer
 	case fault.Is(err, fault.Interrupted):
 		s.giveBack(job)
@@ -80,6 +80,18 @@ func (s *Scanner) giveBack(job *ledger.Job) {
 		j.Claim = j.Claim.Release()
 		return nil
 	})
+}
+
+// PutBack gives a claimed job back without a step; it is due again after wait.
+func (s *Scanner) PutBack(ctx context.Context, job *ledger.Job, wait time.Duration) error {
+	err := s.change(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
+		j.Claim, j.NextTry = j.Claim.Release(), s.now().Add(wait)
+		return nil
+	})
+	if errors.Is(err, ledger.ErrStale) {
+		return nil
+	}
+	return err
 }
 
 // Trouble is a failure on one file; the job waits and is tried again. It is the

@@ -39,15 +39,23 @@ func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt, behind boo
 		return err
 	}
 	sub, err := s.engine.Submit(ctx, job.Key.Hash)
-	if err == nil && sub.Outcome == NotHeld && job.Kept() {
+	uploads := err == nil && sub.Outcome == NotHeld && job.Kept() && s.takesFiles()
+	if uploads {
 		sub, err = s.upload(ctx, job)
 	}
-	if errors.Is(err, errRefetch) {
+	switch {
+	case errors.Is(err, ledger.ErrStale):
+		return err // nothing was sent
+	case errors.Is(err, errRefetch):
 		return s.refetch(context.WithoutCancel(ctx), job)
-	}
-	if err != nil {
+	case uploads && fault.Is(err, fault.Invalid):
+		return s.uploadRefused(context.WithoutCancel(ctx), job, err)
+	case err != nil:
 		keep = doubt || inDoubt(err)
 		return s.submitFailed(context.WithoutCancel(ctx), job, err, doubt)
+	}
+	if uploads && sub.Outcome == Accepted {
+		s.uploaded.Add(1)
 	}
 	keep = sub.Outcome == Accepted || doubt && sub.Outcome == AlreadyRunning
 	if keep && sub.ID != "" {
@@ -89,7 +97,7 @@ func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission
 			return s.wait(ctx, job, ReasonRunning, s.now().Add(min(unknownRetry, s.policy.PollMax)))
 		}
 		if sub.ID == "" {
-			return s.settle(ctx, job, func(j *ledger.Job) error {
+			return s.settle(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
 				return j.Move(ledger.JobWaiting, ReasonRunning, s.now().Add(min(unknownRetry, s.policy.PollMax)))
 			})
 		}
@@ -129,7 +137,7 @@ func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission
 
 // refetch gets a file again whose archive is not on the spool any more.
 func (s *Scanner) refetch(ctx context.Context, job *ledger.Job) error {
-	return s.settle(ctx, job, func(j *ledger.Job) error {
+	return s.settle(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
 		f := j.Fetch.Copy()
 		f.Restart()
 		j.Fetch = f
@@ -137,6 +145,17 @@ func (s *Scanner) refetch(ctx context.Context, job *ledger.Job) error {
 			return j.Move(ledger.JobWaiting, ReasonFile, s.now().Add(fileRetry))
 		}
 		return j.Move(ledger.JobFetching, ReasonFetching, time.Time{})
+	})
+}
+
+// uploadRefused gives up a file that the engine does not take, however it is packed.
+func (s *Scanner) uploadRefused(ctx context.Context, job *ledger.Job, cause error) error {
+	return s.settle(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+		j.Fetch = nil
+		if err := j.Move(ledger.JobFailed, "the engine refused the upload: "+cause.Error(), time.Time{}); err != nil {
+			return err
+		}
+		return tx.PutFanout(j.Key, ledger.AlertKey{})
 	})
 }
 
@@ -152,7 +171,7 @@ func (s *Scanner) submitFailed(ctx context.Context, job *ledger.Job, cause error
 		if doubt {
 			return s.wait(ctx, job, ReasonQuota, until)
 		}
-		return s.settle(ctx, job, func(j *ledger.Job) error { return j.Move(ledger.JobWaiting, ReasonQuota, until) })
+		return s.settle(ctx, job, func(_ ledger.Tx, j *ledger.Job) error { return j.Move(ledger.JobWaiting, ReasonQuota, until) })
 	}
 	if doubt || inDoubt(cause) {
 		return cause // stays submitting: looked up again before it is sent again
@@ -170,13 +189,13 @@ func (s *Scanner) submitFailed(ctx context.Context, job *ledger.Job, cause error
 }
 
 // settle gives the reservation back, moves the job, and releases the claim.
-func (s *Scanner) settle(ctx context.Context, job *ledger.Job, move func(*ledger.Job) error) error {
+func (s *Scanner) settle(ctx context.Context, job *ledger.Job, move func(ledger.Tx, *ledger.Job) error) error {
 	return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
 		if err := s.refund(tx, j); err != nil {
 			return err
 		}
 		j.Claim = j.Claim.Release()
-		return move(j)
+		return move(tx, j)
 	})
 }
 
