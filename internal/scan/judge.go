@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -15,6 +16,7 @@ func (s *Scanner) judge(ctx context.Context, job *ledger.Job, a Analysis, from l
 		return err
 	}
 	v.Engine = s.Engine()
+	v.Name = cmp.Or(job.Name, v.Name) // the engine may know the name of an archive only
 	if v.SHA256 == "" {
 		v.Weak = true
 		v.Hashes = alert.NewHashes(string(job.Key.Hash))

@@ -85,8 +85,8 @@ type Scanner struct {
 	spent   atomic.Int64 // scans this process has paid for
 
 	uploaded atomic.Int64 // of these, files that it uploaded
-	priced  atomic.Int64 // scans a dry run would have paid for
-	warned  atomic.Bool
+	priced   atomic.Int64 // scans a dry run would have paid for
+	warned   atomic.Bool
 
 	line   sync.Mutex
 	inLine map[ledger.JobKey]alert.Severity // files that let stronger hashes go first; some may be through
@@ -104,6 +104,17 @@ func New(e Engine, s Store, p Policy, holder string, now func() time.Time, warn 
 
 // Engine gives the engine's name, as notes call it.
 func (s *Scanner) Engine() string { return s.engine.Name() }
+
+// Report asks the engine for all that it knows of a remembered verdict; nil when it
+// tells no more.
+func (s *Scanner) Report(ctx context.Context, v *ledger.VerdictRecord, parts int) (*Report, error) {
+	r, ok := s.engine.(Reporter)
+	if !ok || v.Verdict.AnalysisID == "" {
+		return nil, nil
+	}
+	report, err := r.Report(ctx, v.Verdict.AnalysisID, parts)
+	return &report, err
+}
 
 // Scope gives the engine's scope, as job keys have it.
 func (s *Scanner) Scope() string { return s.engine.Scope() }
