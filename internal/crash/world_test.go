@@ -62,6 +62,9 @@ func newWorld(t *testing.T, o lab.Options, s settings) *world {
 		t.Fatal(err)
 	}
 	w.lab = l
+	if err := os.Mkdir(filepath.Join(w.dir, "tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
 			t.Error(err)
@@ -215,7 +218,7 @@ func (w *world) start(env []string, args ...string) *process {
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.Env = append([]string{
 		envChild + "=1", envLog + "=" + p.log, envAhead + "=" + time.Duration(w.passed.Load()).String(),
-		"EDRC_STATE_DIR=" + filepath.Join(w.dir, "state"), "HOME=" + w.dir, "TMPDIR=" + os.TempDir(),
+		"EDRC_STATE_DIR=" + filepath.Join(w.dir, "state"), "HOME=" + w.dir, "TMPDIR=" + filepath.Join(w.dir, "tmp"),
 		"GOCOVERDIR=" + w.dir, "TZ=" + zones[int(n)%len(zones)],
 	}, env...)
 	if err := p.cmd.Start(); err != nil {
@@ -321,19 +324,19 @@ func (r run) settled() bool {
 	return r.exit == 0 && !r.killed && s.NotesDue == 0 && len(s.Errors) == 0
 }
 
-// untilSettled syncs, some minutes apart, until a run leaves nothing to do. It gives the
-// number of runs that it took.
-func (w *world) untilSettled(most int) int {
+// untilSettled syncs, some minutes apart, until a run leaves nothing to do, and gives
+// that run.
+func (w *world) untilSettled(most int) run {
 	w.Helper()
 	var last run
-	for n := 1; n <= most; n++ {
+	for range most {
 		w.later(soon)
 		if last = w.sync(); last.settled() && last.summary.Quarantined == 0 {
-			return n
+			return last
 		}
 	}
 	w.Fatalf("%d runs have not settled it; the last: exit %d\n%s\n%s", most, last.exit, last.stdout, last.stderr)
-	return 0
+	return last
 }
 
 // count gives how many boundaries of a run begin so.
