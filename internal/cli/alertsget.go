@@ -144,7 +144,7 @@ func fileRows(f triage.FileView, a *app) []report.Row {
 	if h := f.File.Best(); h != "" {
 		hash = report.Row{Label: string(h.Algo()), Lines: []string{string(h)}, Whole: true}
 	}
-	verdict := report.Row{Label: "verdict", Lines: []string{verdictLine(f, a)}}
+	verdict := report.Row{Label: "verdict", Lines: []string{verdictLine(f, a)}, Whole: f.Verdict == nil}
 	file := report.Row{Label: "file", Lines: []string{name}, Tail: true}
 	if f.Verdict == nil {
 		return []report.Row{file, hash, verdict}

@@ -144,6 +144,9 @@ func newLabState(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if url != "" && ready != "" {
+				return fault.Usagef("--url and --ready-file exclude each other: each names a lab")
+			}
 			if url == "" {
 				if url, err = controlOf(ready); err != nil {
 					return err
@@ -158,7 +161,6 @@ func newLabState(a *app) *cobra.Command {
 	}
 	c.Flags().StringVar(&url, "url", "", "the lab's control `URL`, as `lab up` prints it")
 	c.Flags().StringVar(&ready, "ready-file", "", "the `file` that `lab up --ready-file` wrote")
-	c.MarkFlagsMutuallyExclusive("url", "ready-file")
 	return c
 }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,7 +67,7 @@ func newScanHash(a *app) *cobra.Command {
 				}
 				files = append(files, triage.Judged{File: alert.File{Hashes: alert.NewHashes(string(h))}})
 			}
-			return runScan(cmd, a, f, scanInput{total: len(files), scan: func(ctx context.Context, svc *triage.Service, o triage.ScanOptions) ([]triage.Judged, error) {
+			return runScan(cmd, a, f, scanInput{total: len(files), carriesOn: "edrc sync carries on, or the same command", scan: func(ctx context.Context, svc *triage.Service, o triage.ScanOptions) ([]triage.Judged, error) {
 				return svc.Scan(ctx, files, o)
 			}})
 		},
@@ -93,15 +92,15 @@ the configuration allows it. That may take a while: Ctrl-C, --no-wait and
 				return err
 			}
 			var files []triage.Judged
-			in := scanInput{}
-			in.read = func(ctx context.Context, svc *triage.Service) ([]alert.Ref, []error, error) {
+			in := scanInput{carriesOn: "edrc sync carries on, or the same command"}
+			in.read = func(ctx context.Context, svc *triage.Service) ([]alert.Ref, int, []error, error) {
 				refs, err := scanRefs(ctx, svc, words, use == "incident")
 				if err != nil {
-					return nil, nil, err
+					return nil, 0, nil, err
 				}
 				found, errs := svc.AlertFiles(ctx, refs)
 				files = found
-				return refs, sourceErrors(errs), nil
+				return refs, len(files), sourceErrors(errs), nil
 			}
 			in.scan = func(ctx context.Context, svc *triage.Service, o triage.ScanOptions) ([]triage.Judged, error) {
 				return svc.Scan(ctx, files, o)
@@ -162,11 +161,14 @@ func readWords(in io.Reader, args []string) ([]string, error) {
 
 // scanInput is what one of the scan commands adds to what they share.
 type scanInput struct {
-	// read finds out what is to be scanned; nil when that is known.
-	read func(context.Context, *triage.Service) (refs []alert.Ref, errs []error, err error)
+	// read finds out what is to be scanned, and how many files that are; nil when that
+	// is known.
+	read func(context.Context, *triage.Service) (refs []alert.Ref, total int, errs []error, err error)
 	scan func(context.Context, *triage.Service, triage.ScanOptions) ([]triage.Judged, error)
 	// total is the number of files, 0 while it is not known.
 	total int
+	// carriesOn says how files that are not judged yet will be.
+	carriesOn string
 }
 
 func runScan(cmd *cobra.Command, a *app, f scanFlags, in scanInput) error {
@@ -188,11 +190,14 @@ func runScan(cmd *cobra.Command, a *app, f scanFlags, in scanInput) error {
 	scanCtx, stop := a.interruptible(ctx)
 	defer stop()
 	if in.read != nil {
-		if refs, errs, err = in.read(scanCtx, svc); err != nil {
+		if refs, in.total, errs, err = in.read(scanCtx, svc); err != nil {
 			return err
 		}
 	}
-	progress := a.IO.NewProgress()
+	var progress *term.Progress
+	if !a.trace { // each would overwrite the other
+		progress = a.IO.NewProgress()
+	}
 	o.Watch = watchScan(progress.Task("scan", "files"), in.total)
 	files, err := in.scan(scanCtx, svc, o)
 	interrupted := scanCtx.Err() != nil
@@ -213,7 +218,7 @@ func runScan(cmd *cobra.Command, a *app, f scanFlags, in scanInput) error {
 		errs = append(errs, postNotes(cmd.Context(), a, svc, out, refs, files)...)
 	}
 	if !out.Machine() {
-		scanFooter(cmd.Context(), a, svc, files, f.dryRun)
+		scanFooter(cmd.Context(), a, svc, files, f.dryRun, in.carriesOn)
 	}
 	if interrupted {
 		return exitError(fault.ExitInterrupted)
@@ -255,18 +260,6 @@ func (f scanFlags) options(by string) (triage.ScanOptions, error) {
 	return o, nil
 }
 
-// parseDuration reads 30s, 10m, 12h, 7d.
-func parseDuration(flag, text string) (time.Duration, error) {
-	now := time.Unix(0, 0)
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return d, nil
-	}
-	if t, err := report.ParseTime(text, now); err == nil && !t.After(now) {
-		return now.Sub(t), nil
-	}
-	return 0, fault.Usagef("%s: %q is not a duration (30s, 10m, 12h, 7d)", flag, text)
-}
-
 // scanExit: a threat that was asked for, then partial failure.
 func scanExit(files []triage.Judged, errs []error, failOn []alert.Class) error {
 	judged := 0
@@ -291,65 +284,6 @@ func scanExit(files []triage.Judged, errs []error, failOn []alert.Class) error {
 	return failed(errs, judged > 0)
 }
 
-func printScans(ctx context.Context, a *app, out report.Options, files []triage.Judged, errs []error) error {
-	l := report.List[triage.Judged]{Schema: "edrc.scans/v1", Columns: scanColumns(), Items: files, Errors: errs, Empty: "no file to scan"}
-	return report.PrintAs(ctx, a.IO, out, l, newScanJSON)
-}
-
-func scanColumns() []report.Column[triage.Judged] {
-	type row = triage.Judged
-	verdict := func(r row) alert.Verdict {
-		if r.Verdict == nil {
-			return alert.Verdict{}
-		}
-		return *r.Verdict
-	}
-	return []report.Column[row]{
-		{Name: "file", Value: func(v report.View, r row) string {
-			if r.File.Name != "" {
-				return r.File.Name
-			}
-			if h := string(r.File.Best()); !v.TTY || len(h) <= 16 {
-				return h
-			}
-			return string(r.File.Best())[:12] + "…"
-		}, Shrink: 2, Min: 12},
-		{Name: "hash", Wide: true, Value: func(_ report.View, r row) string { return string(r.File.Best()) }, Shrink: 5, Min: 12},
-		{Name: "ref", Wide: true, Value: func(_ report.View, r row) string {
-			if r.Ref.ID == "" {
-				return ""
-			}
-			return r.Ref.String()
-		}, Shrink: 5},
-		{Name: "verdict", Value: func(v report.View, r row) string {
-			if r.Verdict == nil {
-				return "none: " + forEye(v, pendingText(r))
-			}
-			return className(r.Verdict.Class)
-		}, Flex: true, Shrink: 1, Min: 12, Style: func(s term.Style, r row, text string) string {
-			return styleClass(s, verdict(r).Class, text)
-		}},
-		{Name: "detail", Wide: true, Value: func(_ report.View, r row) string { return strings.ReplaceAll(verdict(r).SubVerdict, "_", " ") }, Shrink: 4, Min: 8},
-		{Name: "family", Value: func(_ report.View, r row) string { return verdict(r).Family }, Shrink: 1, Min: 8},
-		{Name: "from", Value: func(v report.View, r row) string {
-			if r.Verdict == nil {
-				return ""
-			}
-			return fmt.Sprintf("%s, %s", r.From, report.Age(r.Age))
-		}, Shrink: 3, Min: 8},
-		{Name: "cost", Right: true, Value: func(_ report.View, r row) string { return fmt.Sprint(r.Cost) }},
-		{Name: "link", Wide: true, Value: func(_ report.View, r row) string { return verdict(r).URL }, Shrink: 6, Min: 12},
-	}
-}
-
-// pendingText says why a file has no verdict.
-func pendingText(j triage.Judged) string {
-	if j.Pending == "" && j.Err != nil {
-		return "failed"
-	}
-	return j.Pending
-}
-
 // postNotes posts the verdict on each alert that has one, and says so.
 func postNotes(ctx context.Context, a *app, svc *triage.Service, out report.Options, refs []alert.Ref, files []triage.Judged) []error {
 	var errs []error
@@ -371,40 +305,4 @@ func postNotes(ctx context.Context, a *app, svc *triage.Service, out report.Opti
 		}
 	}
 	return errs
-}
-
-// leftToSync counts the files that something is still under way for.
-func leftToSync(files []triage.Judged) int {
-	n := 0
-	for _, j := range files {
-		if j.Verdict == nil && j.Err == nil && j.Waits {
-			n++
-		}
-	}
-	return n
-}
-
-// scanFooter says what it cost and what is left.
-func scanFooter(ctx context.Context, a *app, svc *triage.Service, files []triage.Judged, dryRun bool) {
-	spent := 0
-	for _, j := range files {
-		spent += j.Cost
-	}
-	if dryRun {
-		a.say("dry run: %s would be spent", count(svc.Scanner.Priced(), "scan"))
-		return
-	}
-	text := count(spent, "scan") + " spent"
-	if q, err := svc.Scanner.QuotaNow(ctx); err == nil && q != nil {
-		text += quotaText(q)
-	}
-	a.say("%s", text)
-	if n := leftToSync(files); n > 0 {
-		a.say("%s not judged yet: edrc sync carries on, or the same command", count(n, "file"))
-	}
-	for _, j := range files {
-		if j.Verdict != nil && j.Verdict.URL != "" && len(files) == 1 {
-			a.say("%s", j.Verdict.URL)
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"os"
@@ -31,9 +32,14 @@ Documents stay here unless they are allowed there.`,
 			if err != nil {
 				return err
 			}
-			return runScan(cmd, a, f, scanInput{scan: func(ctx context.Context, svc *triage.Service, o triage.ScanOptions) ([]triage.Judged, error) {
+			in := scanInput{total: len(files), carriesOn: "the same command carries on"}
+			if noUpload {
+				in.carriesOn = "to upload, leave out --no-upload"
+			}
+			in.scan = func(ctx context.Context, svc *triage.Service, o triage.ScanOptions) ([]triage.Judged, error) {
 				return svc.ScanFiles(ctx, files, !noUpload && !f.dryRun, o)
-			}, total: len(files)})
+			}
+			return runScan(cmd, a, f, in)
 		},
 	}
 	f.register(c, false)
@@ -51,7 +57,11 @@ func localFiles(in io.Reader, args []string, name string) ([]triage.LocalFile, e
 		if name == "" {
 			name = "stdin"
 		}
-		return []triage.LocalFile{{Name: name, Once: true, Open: func() (io.ReadCloser, error) { return io.NopCloser(in), nil }}}, nil
+		first := bufio.NewReader(in)
+		if _, err := first.Peek(1); err == io.EOF {
+			return nil, fault.Usagef("stdin is empty: there is nothing to judge")
+		}
+		return []triage.LocalFile{{Name: name, Once: true, Open: func() (io.ReadCloser, error) { return io.NopCloser(first), nil }}}, nil
 	}
 	if name != "" {
 		return nil, fault.Usagef("--name is for stdin: a PATH has a name")

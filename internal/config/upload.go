@@ -62,7 +62,7 @@ func (l *loader) uploadTypes(n *yaml.Node, at string) {
 			continue
 		}
 		for _, t := range p.value.Content {
-			if len(l.FileTypes) > 0 && !slices.Contains(l.FileTypes, t.Value) {
+			if len(l.FileTypes) > 0 && t.Kind == yaml.ScalarNode && !slices.Contains(l.FileTypes, t.Value) {
 				l.add(t.Line, "%s.types: %s", at, unknownValue("type", t.Value, l.FileTypes))
 			}
 		}

@@ -16,7 +16,7 @@ import (
 // them and both together, and an analyst asks for some of the files by hand.
 func TestProcessesAtOncePayForAFileOnce(t *testing.T) {
 	t.Parallel()
-	for _, seed := range []uint64{3, 9, 11} {
+	for _, seed := range []uint64{3, 5, 11} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			o := lab.Options{Seed: seed, Alerts: 24, Files: 16, Sources: 2, AnalysisTime: 300 * time.Millisecond}

@@ -24,10 +24,7 @@ func zipOf(t *testing.T, names ...string) []byte {
 		if n == "mimetype" {
 			h.Method, text = zip.Store, "application/vnd.oasis.opendocument.text"
 		}
-		f, err := w.CreateRaw(h)
-		if n != "mimetype" {
-			f, err = w.CreateHeader(h)
-		}
+		f, err := w.CreateHeader(h)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -129,8 +128,7 @@ func (c *collection) ready(ctx context.Context, r source.FetchRequest) (source.T
 		case source.FetchReady:
 			return step.Ticket, nil
 		case source.FetchUnreachable:
-			return source.Ticket{}, fault.New(fault.Unavailable, "%s: %s", ReasonOffline, step.Reason).
-				WithHint("the same command again, once it is back, fetches what is missing")
+			return source.Ticket{}, fault.New(fault.Unavailable, "%s: %s", ReasonOffline, step.Reason)
 		case source.FetchNone:
 			return source.Ticket{}, fault.New(fault.NotFound, "%s: %s", NoFile, step.Reason)
 		case source.FetchLost:
@@ -141,8 +139,7 @@ func (c *collection) ready(ctx context.Context, r source.FetchRequest) (source.T
 		}
 		left := c.deadline.Sub(c.Now())
 		if left <= 0 {
-			return source.Ticket{}, fault.New(fault.Unavailable, "%s within %v", NoFile, c.Wait).
-				WithHint("the same command again fetches what is missing")
+			return source.Ticket{}, fault.New(fault.Unavailable, "%s within %v", NoFile, c.Wait)
 		}
 		if err = c.Sleep(ctx, min(c.pause(step), left)); err == nil {
 			step, err = c.from.PollFetch(ctx, step.Ticket)
@@ -195,6 +192,3 @@ func plainName(name string) string {
 	}
 	return name
 }
-
-// EvidenceName names the archive of a file as it stands in a folder of evidence.
-func EvidenceName(sha256 alert.Hash) string { return fmt.Sprintf("FILE_%s.zip", sha256) }

@@ -18,6 +18,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/ledger"
+	"edrc/internal/sample"
 	"edrc/internal/store"
 )
 
@@ -67,6 +68,8 @@ type specimen struct {
 	fails    int           // so many of its analyses fail
 	vanishes int           // so many of them vanish
 	never    bool          // its analyses never end
+	uploaded Outcome       // of an upload, in place of the ordinary one
+	lags     bool          // what was uploaded is not found by its hash
 
 	id    string // of the analysis that runs
 	began time.Time
@@ -95,6 +98,14 @@ type engine struct {
 	before func(call string, h alert.Hash) error
 	after  func(h alert.Hash) error
 	quotaE error
+
+	spool     *sample.Spool // where uploads are opened
+	maxUpload int64
+	uploads   []upload
+	// uploading runs while an upload is under way, afterUpload once it was carried out;
+	// an error is then all that the caller learns.
+	uploading   func(context.Context) error
+	afterUpload func() error
 }
 
 func newEngine(c *clock, files ...*specimen) *engine {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +39,8 @@ func (s *Scanner) choose(ctx context.Context, job *ledger.Job) error {
 	}
 	refused := ledger.Fetch{}
 	for _, c := range all {
-		about := ledger.Fetch{From: c.source.Name(), Name: c.file.Name, Size: c.file.Size, Type: string(sample.TypeOfName(c.file.Name))}
-		if s.refuses(&about) != "" {
-			refused = about
+		if about := c.about(); s.refuses(about) != "" {
+			refused = *about
 			continue
 		}
 		return s.change(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
@@ -193,7 +193,7 @@ func (s *Scanner) fetched(ctx context.Context, job *ledger.Job, src source.Sourc
 	case source.FetchPending:
 		return s.carryOn(ctx, job, &step.Ticket, ReasonFetching+": "+src.Name(), wait, false)
 	case source.FetchUnreachable:
-		return s.carryOn(ctx, job, &step.Ticket, ReasonOffline+": "+step.Reason, 0, true)
+		return s.unreachable(ctx, job, &step.Ticket, ReasonOffline+": "+step.Reason)
 	case source.FetchLost:
 		return s.carryOn(ctx, job, nil, ReasonFetching+": "+src.Name(), wait, false)
 	case source.FetchNone:
@@ -226,7 +226,48 @@ func (s *Scanner) carryOn(ctx context.Context, job *ledger.Job, t *source.Ticket
 			f.Tries = 0
 		}
 		f.Ticket, j.Fetch, j.Attempts = ticket, f, 0
-		return j.Move(ledger.JobFetching, reason, s.now().Add(wait))
+		return j.Move(ledger.JobFetching, reason, s.atMost(f, wait))
+	})
+}
+
+// atMost gives the time of the next try: after wait, but not beyond the deadline.
+func (s *Scanner) atMost(f *ledger.Fetch, wait time.Duration) time.Time {
+	next, deadline := s.now().Add(wait), f.Since.Add(s.fetching.GiveUp)
+	if next.After(deadline) {
+		return deadline
+	}
+	return next
+}
+
+// unreachable turns to the next alert that names the file: its endpoint may be online.
+// After the last of them the job waits, longer each time, and begins with the first.
+func (s *Scanner) unreachable(ctx context.Context, job *ledger.Job, t *source.Ticket, reason string) error {
+	all, err := s.candidates(ctx, job)
+	if err != nil {
+		return &fetchError{err: err}
+	}
+	all = slices.DeleteFunc(all, func(c candidate) bool { return s.refuses(c.about()) != "" })
+	at := slices.IndexFunc(all, func(c candidate) bool { return c.is(job.Fetch.Handle) })
+	if len(all) == 0 || len(all) == 1 && at == 0 {
+		return s.carryOn(ctx, job, t, reason, 0, true)
+	}
+	round := at+1 >= len(all)
+	next := all[(at+1)%len(all)]
+	return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+		j.Claim = j.Claim.Release()
+		f := j.Fetch.Copy()
+		if s.now().Sub(f.Since) >= s.fetching.GiveUp {
+			return s.fileGivenUp(tx, j, reason)
+		}
+		tries := f.Tries
+		f.Restart()
+		f.Handle, f.Attempt, f.Bad, j.Attempts = next.handle, f.Attempt+1, 0, 0
+		until := time.Time{}
+		if f.Tries = tries; round {
+			f.Tries, until = tries+1, s.atMost(f, s.backOff(tries))
+		}
+		j.Fetch = f
+		return j.Move(ledger.JobFetching, reason, until)
 	})
 }
 

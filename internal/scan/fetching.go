@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"edrc/internal/alert"
@@ -81,6 +82,14 @@ type candidate struct {
 	source source.Source
 }
 
+// is reports whether it is the alert of h.
+func (c candidate) is(h alert.Handle) bool { return c.handle.Source == h.Source && c.handle.ID == h.ID }
+
+// about is what is known of the file before it is here.
+func (c candidate) about() *ledger.Fetch {
+	return &ledger.Fetch{From: c.source.Name(), Name: c.file.Name, Size: c.file.Size, Type: string(sample.TypeOfName(c.file.Name))}
+}
+
 // candidates gives the alerts that may be asked for a file: first those that
 // somebody asked about, then of each source the newest that want it.
 func (s *Scanner) candidates(ctx context.Context, job *ledger.Job) ([]candidate, error) {
@@ -107,7 +116,7 @@ func (s *Scanner) candidates(ctx context.Context, job *ledger.Job) ([]candidate,
 	}
 	known := out[:0]
 	for _, c := range out {
-		if job.Fetch.Useless(c.handle) {
+		if job.Fetch.Useless(c.handle) || slices.ContainsFunc(known, func(k candidate) bool { return k.is(c.handle) }) {
 			continue
 		}
 		if c.source, err = s.fetching.Source(ctx, c.handle.Source); err != nil {

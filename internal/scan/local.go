@@ -36,8 +36,10 @@ func (s *Scanner) Hold(ctx context.Context, name string, r io.Reader) (*Local, e
 	if err != nil {
 		return nil, err
 	}
-	l.Archive, err = spool.Wrap(ctx, r, name, password)
-	return l, err
+	if l.Archive, err = spool.Wrap(ctx, r, name, password); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // Sum tells the hashes and the size of what r gives; nothing is kept.

@@ -216,14 +216,7 @@ func (s *Scanner) wanted(tx ledger.Tx, job *ledger.Job, key ledger.JobKey, w Wis
 			return nil, nil, err
 		}
 	}
-	if waits := job.State == ledger.JobWaiting && strings.HasPrefix(job.Reason, ReasonFile); w.Alert.ID != "" && (waits || !w.Known) {
-		if f := job.Fetch.Copy(); f.Ask(w.Alert) {
-			job.Fetch = f
-			if waits { // its product may have the file
-				job.NextTry = time.Time{}
-			}
-		}
-	}
+	askAlso(job, w)
 	if job.State == ledger.JobWaiting && w.Severity > job.Priority && strings.HasPrefix(job.Reason, ReasonQuota) {
 		job.NextTry = time.Time{} // what is left may be kept for just this
 	}
@@ -243,6 +236,27 @@ func (s *Scanner) wanted(tx ledger.Tx, job *ledger.Job, key ledger.JobKey, w Wis
 	}
 	job.Changed = now
 	return job, nil, tx.PutJob(job)
+}
+
+// askAlso remembers that another alert names the file, where that is news to the job:
+// its product may have what the others cannot give.
+func askAlso(job *ledger.Job, w Wish) {
+	offline := job.State == ledger.JobFetching && strings.HasPrefix(job.Reason, ReasonOffline)
+	waits := offline || job.State == ledger.JobWaiting && strings.HasPrefix(job.Reason, ReasonFile)
+	if w.Alert.ID == "" || w.Known && !waits {
+		return
+	}
+	f := job.Fetch.Copy()
+	if !f.Ask(w.Alert) {
+		return
+	}
+	if offline { // chosen anew, with this alert first
+		f.Restart()
+		f.Handle = alert.Handle{}
+	}
+	if job.Fetch = f; waits {
+		job.NextTry = time.Time{}
+	}
 }
 
 // merge keeps what was claimed first: a later, different claim is not better.

@@ -47,7 +47,7 @@ func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt, behind boo
 	case errors.Is(err, ledger.ErrStale):
 		return err // nothing was sent
 	case errors.Is(err, errRefetch):
-		return s.refetch(context.WithoutCancel(ctx), job)
+		return s.refetch(context.WithoutCancel(ctx), job, doubt)
 	case uploads && fault.Is(err, fault.Invalid):
 		return s.uploadRefused(context.WithoutCancel(ctx), job, err)
 	case err != nil:
@@ -135,9 +135,17 @@ func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission
 	return fault.New(fault.Unavailable, "the engine gave an outcome that is not known: %q", sub.Outcome)
 }
 
-// refetch gets a file again whose archive is not on the spool any more.
-func (s *Scanner) refetch(ctx context.Context, job *ledger.Job) error {
-	return s.settle(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
+// refetch gets a file again whose archive is not on the spool any more. doubt: the
+// reservation may have been spent on it while it was there.
+func (s *Scanner) refetch(ctx context.Context, job *ledger.Job, doubt bool) error {
+	return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+		if doubt {
+			j.Reserved = ""
+		}
+		if err := s.refund(tx, j); err != nil {
+			return err
+		}
+		j.Claim = j.Claim.Release()
 		f := j.Fetch.Copy()
 		f.Restart()
 		j.Fetch = f

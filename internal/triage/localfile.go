@@ -36,7 +36,7 @@ func (s *Service) ScanFiles(ctx context.Context, files []LocalFile, upload bool,
 	}()
 	for i, f := range files {
 		var err error
-		if out[i].File, held[i], err = s.sum(ctx, f); err != nil {
+		if out[i].File, held[i], err = s.sum(ctx, f); err != nil { // what is held is closed with the rest
 			return nil, err
 		}
 	}
@@ -86,13 +86,21 @@ func (s *Service) sum(ctx context.Context, f LocalFile) (alert.File, *scan.Local
 	defer r.Close()
 	if !f.Once {
 		file, err := scan.Sum(ctx, f.Name, r)
-		return file, nil, err
+		return file, nil, orEmpty(f, file.Size, err)
 	}
 	l, err := s.Scanner.Hold(ctx, f.Name, r)
 	if err != nil {
 		return alert.File{}, nil, err
 	}
-	return alert.File{Hashes: l.Hashes, Name: l.Name, Size: l.Size}, l, nil
+	return alert.File{Hashes: l.Hashes, Name: l.Name, Size: l.Size}, l, orEmpty(f, l.Size, nil)
+}
+
+// orEmpty refuses a file without a byte in it: every engine would judge nothing.
+func orEmpty(f LocalFile, size int64, err error) error {
+	if err == nil && size == 0 {
+		return fault.Usagef("%s is empty: there is nothing to judge", f.Name)
+	}
+	return err
 }
 
 // give hands a file over when its job waits for it, and reports whether it did.
