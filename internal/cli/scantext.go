@@ -111,7 +111,11 @@ func scanFooter(ctx context.Context, a *app, svc *triage.Service, files []triage
 		return
 	}
 	text := count(spent, "scan") + " spent"
-	if q, err := svc.Scanner.QuotaNow(ctx); err == nil && q != nil {
+	q, err := svc.Scanner.QuotaNow(ctx)
+	if spent > 0 && err == nil && (q == nil || !q.Known) { // what a first scan leaves is worth a question
+		q, err = svc.Scanner.RefreshQuota(ctx)
+	}
+	if err == nil && q != nil {
 		text += quotaText(q)
 	}
 	a.say("%s", text)
