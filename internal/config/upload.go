@@ -33,7 +33,7 @@ func (s *Size) UnmarshalText(text []byte) error {
 	number := strings.TrimRight(string(text), "kKMGiB ")
 	factor, ok := map[string]float64{"": 1, "B": 1, "KB": 1e3, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[strings.TrimSpace(string(text[len(number):]))]
 	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || !ok || n < 0 || math.IsNaN(n) || n*factor > 1<<50 {
+	if err != nil || !ok || n < 0 || n > 0 && n*factor < 1 || math.IsNaN(n) || n*factor > 1<<50 {
 		return errors.New("want a size such as 500KB, 150MB or 1GiB")
 	}
 	*s = Size(n * factor)

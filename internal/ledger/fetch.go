@@ -58,14 +58,20 @@ func (f *Fetch) Copy() *Fetch {
 	return &c
 }
 
-// Ask remembers an alert that somebody asked about, and reports whether it is news.
+// Ask puts an alert first among those that somebody asked about, and reports whether
+// it is news.
 func (f *Fetch) Ask(h alert.Handle) bool {
-	if slices.ContainsFunc(f.Asked, func(x alert.Handle) bool { return x.Source == h.Source && x.ID == h.ID }) {
-		return false
-	}
-	f.Asked = slices.Insert(f.Asked, 0, h)
+	same := func(x alert.Handle) bool { return handleID(x) == handleID(h) }
+	news := !slices.ContainsFunc(f.Asked, same)
+	f.Asked = slices.Insert(slices.DeleteFunc(f.Asked, same), 0, h)
 	f.Asked = f.Asked[:min(len(f.Asked), maxAsked)]
-	return true
+	return news
+}
+
+// Insist is Ask by a person: an alert whose product had no such file is asked again.
+func (f *Fetch) Insist(h alert.Handle) {
+	f.None = slices.DeleteFunc(f.None, func(id string) bool { return id == handleID(h) })
+	f.Ask(h)
 }
 
 // GiveUp turns from the alert that was asked: its product has no such file.

@@ -72,7 +72,7 @@ func TypeOf(name string, head []byte) Type {
 		return ArchiveFile
 	case has("#!"):
 		return Script
-	case byName == OtherFile && isText(head):
+	case byName == OtherFile && (isText(head) || has("\xff\xfe") || has("\xfe\xff")): // the last two are UTF-16
 		return Document
 	}
 	return byName

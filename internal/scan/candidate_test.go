@@ -221,3 +221,21 @@ func oneTrouble(t *testing.T, errs []error) *Trouble {
 	}
 	return tr
 }
+
+func TestAPersonWhoAsksAgainIsNotToldToWait(t *testing.T) {
+	for name, was := range map[string]func(*served){"none": uses()["none"], "offline": offline} {
+		w := newStation(t, Policy{}, Fetching{Retry: time.Hour, GiveUp: 24 * time.Hour}, file("a"))
+		f := w.serves(w.s1, "1", "a", was)
+		w.drain(2 * time.Hour)
+		if j := w.job(sha("a")); !j.NextTry.After(w.clock.now()) {
+			t.Fatalf("%s: it does not wait: %+v", name, j)
+		}
+		*f = served{}
+		w.s1.serve("1", "a")
+		asked := wish("a", alert.Critical, "256")
+		asked.Alert = alert.Handle{Source: "sid-s1", ID: "1"}
+		w.want(asked)
+		w.drain(time.Minute)
+		w.scanned(sha("a"))
+	}
+}

@@ -255,7 +255,7 @@ func (w *station) alert(p *product, id string, f Wish) *ledger.Job {
 	return job
 }
 
-// served makes an alert about a file, and its product has it.
+// serves makes an alert about a file, and its product has it.
 func (w *station) serves(p *product, id, name string, change ...func(*served)) *served {
 	w.t.Helper()
 	w.alert(p, id, wish(name, alert.High, "256"))

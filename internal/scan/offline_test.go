@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -147,5 +148,72 @@ func TestTheDeadlineCountsFromTheFirstQuestionWhoeverIsAsked(t *testing.T) {
 	j := w.state(sha("a"), ledger.JobFailed, "offline")
 	if took := w.clock.now().Sub(began); took > 25*time.Hour || len(w.s2.asked("start")) > 2 {
 		t.Errorf("given up after %v: %s; %s", took, j.Reason, w.s2.order())
+	}
+}
+
+func TestAnOfflineEndpointDoesNotKeepAnotherFromBeingAsked(t *testing.T) {
+	w := newStation(t, Policy{}, Fetching{Retry: time.Minute}, file("a"))
+	w.serves(w.s1, "1", "a", offline)
+	w.serves(w.s2, "2", "a", offline)
+	w.until(sha("a"), ledger.JobFetching)
+	for round, want := range []time.Duration{1, 2, 4} { // a wait for each round, not for each endpoint
+		w.step()
+		if j := w.state(sha("a"), ledger.JobFetching, ReasonOffline); j.Fetch.Handle.ID != "2" || j.NextTry.After(w.clock.now()) {
+			t.Errorf("round %d: %+v, next try %v", round, j.Fetch, j.NextTry)
+		}
+		w.step()
+		j := w.state(sha("a"), ledger.JobFetching, ReasonOffline)
+		if got := j.NextTry.Sub(w.clock.now()); j.Fetch.Handle.ID != "1" || got != want*time.Minute {
+			t.Errorf("round %d: next in %v, %+v", round, got, j.Fetch)
+		}
+		w.clock.set(j.NextTry)
+	}
+	w.s2.comesBack("2", source.FetchReady)
+	w.drain(time.Minute)
+	w.scanned(sha("a"))
+}
+
+func TestANewAlertIsAskedAtOnceWhileAnEndpointIsOffline(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		w := newStation(t, Policy{}, Fetching{Retry: time.Hour}, file("a"))
+		w.serves(w.s1, "1", "a", offline)
+		w.drain(3 * time.Hour)
+		if known {
+			w.serves(w.s2, "2", "a")
+		} else {
+			asked := wish("a", alert.High, "256")
+			asked.Alert = alert.Handle{Source: "sid-s2", ID: "2"}
+			w.want(asked)
+			w.s2.serve("2", "a")
+		}
+		w.drain(time.Minute)
+		w.scanned(sha("a"))
+	}
+}
+
+func TestANewAlertDoesNotTakeTheFileAwayThatIsJustComing(t *testing.T) {
+	w := newStation(t, Policy{}, Fetching{Retry: time.Minute}, file("a"))
+	f := w.serves(w.s1, "1", "a", offline)
+	w.until(sha("a"), ledger.JobFetching)
+	w.step()
+	w.s1.comesBack("1", source.FetchReady)
+	f.opening = func(context.Context) error { // it has been offline until now
+		w.serves(w.s2, "2", "a")
+		return nil
+	}
+	w.drain(time.Hour)
+	w.scanned(sha("a"))
+	if len(w.s1.asked("open")) != 1 || w.s2.order() != "" {
+		t.Errorf("%s; %s", w.s1.order(), w.s2.order())
+	}
+}
+
+func TestTheLastTryIsAtTheDeadlineAndNotLongAfterIt(t *testing.T) {
+	w := newStation(t, Policy{}, Fetching{Retry: time.Hour, GiveUp: 20 * time.Hour}, file("a"))
+	w.serves(w.s1, "1", "a", offline)
+	began := w.clock.now()
+	w.until(sha("a"), ledger.JobFailed)
+	if took := w.clock.now().Sub(began); took != 20*time.Hour {
+		t.Errorf("given up after %v", took)
 	}
 }

@@ -153,6 +153,9 @@ type Wish struct {
 	Known bool
 }
 
+// insists reports whether a person asks about an alert.
+func (w Wish) insists() bool { return w.Alert.ID != "" && !w.Known }
+
 // Want makes sure that a job exists for the file, inside the caller's
 // transaction, and gives it; a remembered verdict that may be believed comes with
 // it. A file with no usable hash has no job: nil.
@@ -206,7 +209,7 @@ func (s *Scanner) wanted(tx ledger.Tx, job *ledger.Job, key ledger.JobKey, w Wis
 	before := *job
 	switch {
 	case job.State == "", job.State == ledger.JobJudged,
-		job.State == ledger.JobFailed && now.Sub(job.Changed) >= s.policy.Life[alert.ClassFailed]:
+		job.State == ledger.JobFailed && (w.insists() || now.Sub(job.Changed) >= s.policy.Life[alert.ClassFailed]):
 		if err := job.Move(ledger.JobWanted, "", time.Time{}); err != nil {
 			return nil, nil, err
 		}
@@ -216,7 +219,7 @@ func (s *Scanner) wanted(tx ledger.Tx, job *ledger.Job, key ledger.JobKey, w Wis
 			return nil, nil, err
 		}
 	}
-	askAlso(job, w)
+	askAlso(job, w, now)
 	if job.State == ledger.JobWaiting && w.Severity > job.Priority && strings.HasPrefix(job.Reason, ReasonQuota) {
 		job.NextTry = time.Time{} // what is left may be kept for just this
 	}
@@ -239,18 +242,21 @@ func (s *Scanner) wanted(tx ledger.Tx, job *ledger.Job, key ledger.JobKey, w Wis
 }
 
 // askAlso remembers that another alert names the file, where that is news to the job:
-// its product may have what the others cannot give.
-func askAlso(job *ledger.Job, w Wish) {
-	offline := job.State == ledger.JobFetching && strings.HasPrefix(job.Reason, ReasonOffline)
+// its product may have what the others cannot give. Who insists is not told to wait.
+func askAlso(job *ledger.Job, w Wish, now time.Time) {
+	// Whoever holds it may be taking the file just now: that alert is not taken away.
+	offline := job.State == ledger.JobFetching && strings.HasPrefix(job.Reason, ReasonOffline) && !job.Claim.Held(now)
 	waits := offline || job.State == ledger.JobWaiting && strings.HasPrefix(job.Reason, ReasonFile)
 	if w.Alert.ID == "" || w.Known && !waits {
 		return
 	}
 	f := job.Fetch.Copy()
-	if !f.Ask(w.Alert) {
+	if w.insists() {
+		f.Insist(w.Alert)
+	} else if !f.Ask(w.Alert) {
 		return
 	}
-	if offline { // chosen anew, with this alert first
+	if offline && (f.Handle.Source != w.Alert.Source || f.Handle.ID != w.Alert.ID) { // chosen anew, with this alert first
 		f.Restart()
 		f.Handle = alert.Handle{}
 	}

@@ -9,7 +9,7 @@ import (
 	"edrc/internal/ledger"
 )
 
-// told is a store that says when something was committed.
+// telling is a store that says when something was committed.
 type telling struct {
 	Store
 	committed chan struct{}

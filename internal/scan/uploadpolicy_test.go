@@ -53,7 +53,7 @@ func defaultPolicy() Fetching {
 	return Fetching{Policy: UploadPolicy{UploadRule: UploadRule{Types: DefaultTypes()}}}
 }
 
-// withheld: the file was kept back for a reason, its alerts are told, and nothing of
+// withheldFor: the file was kept back for a reason, its alerts are told, and nothing of
 // it is anywhere.
 func (w *station) withheldFor(h alert.Hash, reason string) *ledger.Job {
 	w.t.Helper()
