@@ -180,13 +180,7 @@ func (s *Scanner) request(ctx context.Context, job *ledger.Job) (source.FetchReq
 
 // fetched acts on what the product said.
 func (s *Scanner) fetched(ctx context.Context, job *ledger.Job, src source.Source, from source.Fetcher, step source.FetchStep) error {
-	wait := step.Retry
-	if s.fetching.Poll > 0 {
-		wait = s.fetching.Poll
-	}
-	if wait <= 0 {
-		wait = defaultPoll
-	}
+	wait := s.pollPause(step.Retry)
 	switch step.State {
 	case source.FetchReady:
 		return s.open(ctx, job, src, from, step.Ticket)
@@ -200,6 +194,17 @@ func (s *Scanner) fetched(ctx context.Context, job *ledger.Job, src source.Sourc
 		return s.useless(ctx, job, step.Reason)
 	}
 	return &fetchError{source: src.Name(), err: fault.New(fault.Unavailable, "the fetch is in a state that is not known: %q", step.State)}
+}
+
+// pollPause is the wait between two looks: as configured, else the product's own.
+func (s *Scanner) pollPause(own time.Duration) time.Duration {
+	switch {
+	case s.fetching.Poll > 0:
+		return s.fetching.Poll
+	case own > 0:
+		return own
+	}
+	return defaultPoll
 }
 
 // carryOn keeps the ticket for the next step, by whichever process: after wait, or

@@ -71,7 +71,7 @@ func (s *Scanner) bad(ctx context.Context, job *ledger.Job, cause error) error {
 		f.Restart()
 		f.Bad, f.Attempt = f.Bad+1, f.Attempt+1
 		j.Fetch, j.Claim = f, j.Claim.Release()
-		return j.Move(ledger.JobFetching, ReasonFetching+": again, "+cause.Error(), s.now().Add(s.policy.RetryBase))
+		return j.Move(ledger.JobFetching, ReasonFetching+": again, "+cause.Error(), s.now().Add(s.pollPause(0)))
 	})
 }
 
