@@ -31,7 +31,7 @@ var allowed = map[string]string{
 	"source/sentinelone": "source httpx sample alert fault safe",
 	"source/all":         "source httpx source/sentinelone",
 
-	"scan":            "alert fault ledger",
+	"scan":            "source sample alert fault ledger",
 	"scan/intezer":    "scan httpx alert fault",
 	"store":           "ledger alert fault",
 	"store/storetest": "ledger alert",

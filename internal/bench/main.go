@@ -33,7 +33,7 @@ type bench struct {
 
 func main() {
 	var (
-		only  = flag.String("only", "", "`stages`: startup, sync10k, sync100k, wait, lookups")
+		only  = flag.String("only", "", "`stages`: startup, sync10k, sync100k, wait, lookups, fetch")
 		check = flag.String("check", "", "`aims` to hold or fail: memory, wait")
 		out   = flag.String("out", "", "`file` to write; docs/benchmarks.md after a full run")
 		b     bench
@@ -72,6 +72,7 @@ func (b *bench) stages() []stage {
 		{"sync100k", func() error { return b.syncs(100_000, 1_000) }},
 		{"wait", b.wait},
 		{"lookups", b.lookups},
+		{"fetch", b.fetch},
 	}
 }
 

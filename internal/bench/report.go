@@ -76,6 +76,16 @@ func (r *report) memory(s *result) {
 	}
 }
 
+// fetch adds what one large file costs.
+func (r *report) fetch(small, large *result) {
+	r.add("sync of 400 alerts with a file of 150 MiB to fetch and upload", fmt.Sprintf("%.1f s; %.1f s without it", large.wall.Seconds(), small.wall.Seconds()), "", 0, true)
+	if large.peak == 0 {
+		return // no /proc
+	}
+	ratio := float64(large.peak) / float64(small.peak)
+	r.add("its peak memory", fmt.Sprintf("%s, %.2f x that without it", mib(large.peak), ratio), "< 64 MiB", excess(float64(large.peak), memoryAim), large.peak < memoryAim)
+}
+
 // memoryGrowth compares the largest size with the smallest.
 func (r *report) memoryGrowth() {
 	if r.sizes[1] <= r.sizes[0] {

@@ -23,6 +23,7 @@ type world struct {
 	latency       time.Duration
 	vendorRate    bool // the product's own limits; else what the lab's configuration allows, 1000/s
 	neighbour     bool // a second process uses the store meanwhile
+	huge          int  // bytes of one file that must be fetched and uploaded; 0: none is large
 }
 
 // The limits of the SentinelOne source and how much of it goes on at once; see
@@ -46,6 +47,7 @@ type result struct {
 	lists    int // requests of the class of lists: pages, and looks for notes
 	subs     int // notes
 	engine   int
+	fetches  int // requests for files: asking, looking, downloading
 	scans    int
 	needed   int // scans that the files needed
 	files    int // distinct files scanned
@@ -79,7 +81,7 @@ func (r *result) bound() (time.Duration, string) {
 	return best, why
 }
 
-func (r *result) requests() int { return r.lists + r.subs + r.engine }
+func (r *result) requests() int { return r.lists + r.subs + r.engine + r.fetches }
 
 func (r *result) name() string {
 	rate := "1000/s"
@@ -182,6 +184,8 @@ func (r *result) count(trace io.Reader) (last string) {
 		switch {
 		case f[0] == "intezer":
 			r.engine++
+		case strings.Contains(path, "/fetch-file"), strings.Contains(path, "/activities"), strings.Contains(path, "/agents/"):
+			r.fetches++
 		case strings.Contains(path, "/threats/"):
 			r.subs++
 		default:
@@ -223,7 +227,7 @@ func (b *bench) startLab(dir string, w world) (*lab, error) {
 	l := &lab{config: filepath.Join(dir, "lab.yaml")}
 	ready := filepath.Join(dir, "ready.json")
 	l.cmd = exec.Command(b.edrc, "lab", "up", "--alerts", fmt.Sprint(w.alerts), "--files", fmt.Sprint(w.files),
-		"--latency", w.latency.String(), "--quota", "1000000", "--write-config", l.config, "--ready-file", ready)
+		"--latency", w.latency.String(), "--quota", "1000000", "--huge", fmt.Sprint(w.huge), "--write-config", l.config, "--ready-file", ready)
 	l.cmd.Env = b.env("EDRC_BENCH_PROFILE=")
 	if err := l.cmd.Start(); err != nil {
 		return nil, err

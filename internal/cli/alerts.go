@@ -43,6 +43,16 @@ func newAlertsList(a *app) *cobra.Command {
 		Args:    exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runAlertsList(cmd, a, f) },
 	}
+	filterFlags(c, &f)
+	fl := c.Flags()
+	fl.IntVar(&f.limit, "limit", listDefault, "show the `N` worst; the newest with --sort age")
+	fl.BoolVar(&f.all, "all", false, "show all that match")
+	fl.BoolVar(&f.offline, "offline", false, "ask no product: show what sync has seen")
+	return c
+}
+
+// filterFlags are the flags that narrow what a command works on.
+func filterFlags(c *cobra.Command, f *alertFilters) {
 	fl := c.Flags()
 	fl.StringSliceVar(&f.sources, "source", nil, "only these `sources`")
 	fl.StringVar(&f.since, "since", "24h", "created since this `time`: 24h, 7d, yesterday, 2026-11-01, RFC 3339")
@@ -52,10 +62,6 @@ func newAlertsList(a *app) *cobra.Command {
 	fl.StringVar(&f.host, "host", "", "on this `host`; \"FIN-*\" for a prefix")
 	fl.StringVar(&f.hash, "hash", "", "naming this file `hash`")
 	fl.StringSliceVar(&f.verdicts, "verdict", nil, "whose remembered verdict is one of these `classes`")
-	fl.IntVar(&f.limit, "limit", listDefault, "show the `N` worst; the newest with --sort age")
-	fl.BoolVar(&f.all, "all", false, "show all that match")
-	fl.BoolVar(&f.offline, "offline", false, "ask no product: show what sync has seen")
-	return c
 }
 
 func runAlertsList(cmd *cobra.Command, a *app, f alertFilters) error {

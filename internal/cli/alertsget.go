@@ -144,7 +144,7 @@ func fileRows(f triage.FileView, a *app) []report.Row {
 	if h := f.File.Best(); h != "" {
 		hash = report.Row{Label: string(h.Algo()), Lines: []string{string(h)}, Whole: true}
 	}
-	verdict := report.Row{Label: "verdict", Lines: []string{verdictLine(f, a)}}
+	verdict := report.Row{Label: "verdict", Lines: []string{verdictLine(f, a)}, Whole: f.Verdict == nil}
 	file := report.Row{Label: "file", Lines: []string{name}, Tail: true}
 	if f.Verdict == nil {
 		return []report.Row{file, hash, verdict}
@@ -156,10 +156,14 @@ func fileRows(f triage.FileView, a *app) []report.Row {
 
 func verdictLine(f triage.FileView, a *app) string {
 	if f.Verdict == nil {
-		if text := triage.WaitsFor([]triage.FileView{f}, a.Now()); text != "" {
+		switch text := f.Explain(a.Now()); {
+		case text == "":
+			return "none"
+		case f.State == ledger.JobWithheld || f.State == ledger.JobFailed:
+			return "none · " + text
+		default:
 			return "none yet · " + text
 		}
-		return "none"
 	}
 	v := f.Verdict
 	parts := []string{className(v.Class)}

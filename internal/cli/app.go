@@ -16,6 +16,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/report"
 	"edrc/internal/safe"
+	"edrc/internal/sample"
 	"edrc/internal/scan"
 	"edrc/internal/scan/intezer"
 	"edrc/internal/source"
@@ -106,7 +107,12 @@ func (a *app) config(cmdFlags flagSet) (*config.Config, error) {
 	for _, c := range alert.Classes() {
 		classes = append(classes, string(c))
 	}
+	types := make([]string, 0, len(sample.Types()))
+	for _, t := range sample.Types() {
+		types = append(types, string(t))
+	}
 	o := config.Options{Path: a.configPath, Flags: cmdFlags, Env: a.LookupEnv, Kinds: kinds, Classes: classes,
+		FileTypes: types, UploadNames: []string{scan.LocalFiles},
 		Engines: map[string]func() any{"intezer": func() any { return new(intezer.Options) }}}
 	if path, exists := config.Find(o); !exists {
 		return nil, noConfig(path, a.configPath != "")
@@ -158,6 +164,9 @@ type serviceOptions struct {
 	observe  func(triage.Event)
 	// judges says that the command is nothing without a scan engine.
 	judges bool
+	// endpoint allows ways to get a file that run something on the endpoint, whatever
+	// the configuration says: somebody asked for it.
+	endpoint bool
 	// finishes says that the first Ctrl-C does not end the command: it stops by
 	// itself, at the next boundary.
 	finishes bool
@@ -198,7 +207,9 @@ func (a *app) service(cmdFlags flagSet, o serviceOptions) (*triage.Service, erro
 	if cfg.Scan.Engine == "" {
 		return svc, nil
 	}
-	svc.Scanner, err = a.scanner(cfg, st, holder, o)
+	if svc.Scanner, err = a.scanner(cfg, st, holder, o); err == nil {
+		svc.Scanner.Fetch(a.fetching(cfg, svc, o))
+	}
 	return svc, err
 }
 

@@ -19,22 +19,43 @@ import (
 // custodySchema names the lines of a manifest.
 const custodySchema = "edrc.custody/v1"
 
+// What a line of a manifest is about.
+const (
+	custodyAlert = "alert" // the vendor's object, as it came
+	custodyFile  = "file"  // an encrypted archive with a file that the alert names
+)
+
 // custodyLine says of one file of evidence what it is, where it came from, when,
-// and who fetched it: schema edrc.custody/v1.
+// and who fetched it: schema edrc.custody/v1. An archive has a line for each alert
+// that names what is in it.
 type custodyLine struct {
-	Schema  string    `json:"schema"`
-	File    string    `json:"file"`
-	SHA256  string    `json:"sha256"`
-	Bytes   int64     `json:"bytes"`
-	What    string    `json:"what"` // "alert": the vendor's object, as it came
-	Ref     alert.Ref `json:"ref"`
-	Kind    string    `json:"kind"`    // the product
-	Created time.Time `json:"created"` // the alert, by the product's clock
-	Updated time.Time `json:"updated,omitzero"`
-	Fetched time.Time `json:"fetched"` // by our clock
-	URL     string    `json:"url,omitempty"`
-	By      actor     `json:"by"`
-	Tool    string    `json:"tool"`
+	Schema   string           `json:"schema"`
+	File     string           `json:"file"`
+	SHA256   string           `json:"sha256"`
+	Bytes    int64            `json:"bytes"`
+	What     string           `json:"what"`           // custodyAlert or custodyFile
+	Kept     bool             `json:"kept,omitempty"` // it was there already, from an earlier line
+	Contents *custodyContents `json:"contents,omitempty"`
+	Ref      alert.Ref        `json:"ref"`
+	Kind     string           `json:"kind"`    // the product
+	Created  time.Time        `json:"created"` // the alert, by the product's clock
+	Updated  time.Time        `json:"updated,omitzero"`
+	Fetched  time.Time        `json:"fetched"` // by our clock
+	URL      string           `json:"url,omitempty"`
+	By       actor            `json:"by"`
+	Tool     string           `json:"tool"`
+}
+
+// custodyContents is the one file in an archive. Its hashes and its size were
+// counted, not claimed.
+type custodyContents struct {
+	Name string `json:"name"` // as the alert has it; an attacker chose it
+	Path string `json:"path,omitempty"`
+	alert.Hashes
+	Size     int64     `json:"size"` // bytes
+	Password string    `json:"password"`
+	From     alert.Ref `json:"from"` // the alert whose product gave it
+	Host     string    `json:"host"` // that it came from
 }
 
 // custody is a folder of evidence with its manifest.
@@ -43,6 +64,12 @@ type custody struct {
 	force bool
 	by    actor
 	now   func() time.Time
+}
+
+// line begins a line about an alert.
+func (c *custody) line(what, file string, al alert.Alert) custodyLine {
+	return custodyLine{Schema: custodySchema, What: what, File: file, Ref: al.Ref, Kind: al.Kind, Created: al.Created,
+		Updated: al.Updated, URL: al.URL, By: c.by, Tool: "edrc/" + buildVersion().Version}
 }
 
 // openCustody makes the folder, readable by its owner alone.
@@ -58,39 +85,52 @@ func (c *custody) manifest() string { return filepath.Join(c.dir, "manifest.ndjs
 
 // alert keeps the vendor's object, byte for byte. kept: a file was there already and
 // is left as it is.
-//
-// The encrypted archive of an alert's file (--files) will be put beside it by the
-// same step, once package sample fetches one: another What, the same manifest.
 func (c *custody) alert(al alert.Alert) (line custodyLine, kept bool, err error) {
-	line = custodyLine{Schema: custodySchema, File: evidenceName(al.Ref) + ".json", What: "alert", Ref: al.Ref, Kind: al.Kind,
-		Created: al.Created, Updated: al.Updated, URL: al.URL, By: c.by, Tool: "edrc/" + buildVersion().Version}
+	line = c.line(custodyAlert, evidenceName(al.Ref)+".json", al)
 	if len(al.Raw) == 0 {
 		return line, false, errors.New("the product gave no object to keep")
 	}
-	return c.put(line, bytes.NewReader(al.Raw))
+	lines := []custodyLine{line}
+	kept, err = c.put(lines, bytes.NewReader(al.Raw))
+	return lines[0], kept, err
 }
 
-// put writes one file of evidence. Its line is in the manifest before the file is in
-// its place: a file without a line is none of ours.
-func (c *custody) put(line custodyLine, content io.Reader) (custodyLine, bool, error) {
-	path := filepath.Join(c.dir, line.File)
+// put writes one file of evidence and completes its lines, at least one. They are in
+// the manifest before the file is in its place: a file without a line is none of ours.
+func (c *custody) put(lines []custodyLine, content io.Reader) (kept bool, err error) {
+	path := filepath.Join(c.dir, lines[0].File)
 	sum := sha256.New()
-	err := fresh(path, c.force, func(w io.Writer) error {
-		var err error
-		if line.Bytes, err = io.Copy(io.MultiWriter(w, sum), content); err != nil {
-			return err
-		}
-		line.SHA256, line.Fetched = hex.EncodeToString(sum.Sum(nil)), c.now().UTC()
-		b, err := json.Marshal(line)
+	err = fresh(path, c.force, func(w io.Writer) error {
+		n, err := io.Copy(io.MultiWriter(w, sum), content)
 		if err != nil {
 			return err
 		}
-		return appendLine(c.manifest(), b, false)
+		for i := range lines {
+			lines[i].SHA256, lines[i].Bytes = hex.EncodeToString(sum.Sum(nil)), n
+		}
+		return c.write(lines)
 	})
 	if errors.Is(err, fs.ErrExist) {
-		return line, true, nil
+		return true, nil
 	}
-	return line, false, fileError("write", path, err)
+	return false, fileError("write", path, err)
+}
+
+// write adds lines to the manifest.
+func (c *custody) write(lines []custodyLine) error {
+	var all []byte
+	for i := range lines {
+		lines[i].Fetched = c.now().UTC()
+		b, err := json.Marshal(lines[i])
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			all = append(all, '\n')
+		}
+		all = append(all, b...)
+	}
+	return appendLine(c.manifest(), all, false)
 }
 
 // settle waits until the manifest is on disk.

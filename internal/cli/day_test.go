@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +25,10 @@ type day struct {
 	ahead time.Duration
 	typed string // what the analyst answers; "" is no terminal
 	stdin string
+	tty   bool // stdout is a terminal
 	asked string
+	// transport, if set, sees what is sent.
+	transport func(http.RoundTripper) http.RoundTripper
 }
 
 // newDay starts a lab; sync says that everything was judged before.
@@ -37,7 +41,7 @@ func newDay(t *testing.T, o lab.Options, sync bool) *day {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	d := &day{T: t, lab: l, dir: t.TempDir(), state: "mine"}
-	d.write(filepath.Join(d.dir, "edrc.yaml"), string(l.Config())+"http: {retry_base: 5ms}\nsync: {wait: 5s}\n")
+	d.write(d.config(), strings.ReplaceAll(string(l.Config()), "poll: 100ms", "poll: 20ms")+"http: {retry_base: 5ms}\nsync: {wait: 5s}\n")
 	if sync {
 		if r := d.edrc("sync"); r.exit != 0 && r.exit != 3 && r.exit != 7 {
 			t.Fatalf("sync: %+v", r)
@@ -53,17 +57,50 @@ func (d *day) write(path, text string) {
 	}
 }
 
+// manyWrite is stderr as the system has it: several may write at once.
+type manyWrite struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *manyWrite) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *manyWrite) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 type typedResult struct {
 	exit     int
 	out, err string
+}
+
+func (d *day) config() string { return filepath.Join(d.dir, "edrc.yaml") }
+
+// setting changes the configuration: what stands there becomes something else.
+func (d *day) setting(old, now string) {
+	d.Helper()
+	b, err := os.ReadFile(d.config())
+	if err != nil || !strings.Contains(string(b), old) {
+		d.Fatalf("%v, or no %q in\n%s", err, old, b)
+	}
+	d.write(d.config(), strings.Replace(string(b), old, now, 1))
 }
 
 func (d *day) stateDir() string { return filepath.Join(d.dir, "state-"+d.state) }
 
 func (d *day) edrc(args ...string) typedResult {
 	d.Helper()
-	io, out, errs := term.Test(d.stdin)
+	io, out, _ := term.Test(d.stdin)
+	errs := &manyWrite{}
+	io.Err = errs
 	io.Now = func() time.Time { return time.Now().Add(d.ahead) }
+	io.OutTTY = d.tty
 	var asked *bytes.Buffer
 	if d.typed != "" {
 		asked = io.Answer(d.typed)
@@ -71,6 +108,7 @@ func (d *day) edrc(args ...string) typedResult {
 	env := Env{IO: io, Now: io.Now, LookupEnv: func(k string) (string, bool) {
 		return map[string]string{"EDRC_STATE_DIR": d.stateDir(), "HOME": d.dir}[k], k == "EDRC_STATE_DIR" || k == "HOME"
 	}}
+	env.Transport = d.transport
 	code := Run(context.Background(), append([]string{"--config", filepath.Join(d.dir, "edrc.yaml")}, args...), env)
 	if asked != nil {
 		d.asked = asked.String()

@@ -68,7 +68,8 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.run(ctx, "sync"); err != nil {
 		return err
 	}
-	d.tell("The same list again: now it is a work list.")
+	d.tell("Files that Intezer did not hold were fetched from their endpoints, checked against the alert's hash, and uploaded once;",
+		"wrong bytes and documents were not, and an endpoint that is offline is asked again. The same list: now it is a work list.")
 	if err := d.run(ctx, "alerts", "list", "--since", "3d", "--limit", "6", "--verdict", "malicious"); err != nil {
 		return err
 	}

@@ -29,6 +29,18 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
+// parseDuration reads 30s, 10m, 12h, 7d.
+func parseDuration(flag, text string) (time.Duration, error) {
+	now := time.Unix(0, 0)
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return d, nil
+	}
+	if t, err := report.ParseTime(text, now); err == nil && !t.After(now) {
+		return now.Sub(t), nil
+	}
+	return 0, fault.Usagef("%s: %q is not a duration (30s, 10m, 12h, 7d)", flag, text)
+}
+
 func prefixed(flag string, err error) error {
 	return fault.Usagef("%s: %v", flag, err)
 }

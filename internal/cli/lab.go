@@ -51,6 +51,9 @@ the same data for the same seed, and writes a configuration that points at them.
 	fl.BoolVar(&f.o.Echo, "echo", false, "our own writes move the alerts' updated time")
 	fl.BoolVar(&f.o.Mutate, "mutate", false, "alerts change by themselves while they are read")
 	fl.DurationVar(&f.o.AnalysisTime, "analysis-time", 0, "how long an analysis runs")
+	fl.DurationVar(&f.o.FetchTime, "fetch-time", 0, "how long an agent takes to upload a file (default 200ms)")
+	fl.DurationVar(&f.o.UploadLife, "upload-life", 0, "how long an uploaded file can be downloaded; 0 is for ever")
+	fl.IntVar(&f.o.Huge, "huge", 0, "one file that the engine does not hold has this many `bytes`")
 	fl.IntVar(&f.o.Quota, "quota", 500, "file scans the Intezer account has in a month")
 	fl.DurationVar(&f.o.Skew, "skew", 0, "how far the vendors' clocks are ahead of ours")
 	fl.StringVar(&f.writeConfig, "write-config", "", "write an edrc configuration that points at the lab to this `file`")
@@ -141,6 +144,9 @@ func newLabState(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if url != "" && ready != "" {
+				return fault.Usagef("--url and --ready-file exclude each other: each names a lab")
+			}
 			if url == "" {
 				if url, err = controlOf(ready); err != nil {
 					return err
@@ -155,7 +161,6 @@ func newLabState(a *app) *cobra.Command {
 	}
 	c.Flags().StringVar(&url, "url", "", "the lab's control `URL`, as `lab up` prints it")
 	c.Flags().StringVar(&ready, "ready-file", "", "the `file` that `lab up --ready-file` wrote")
-	c.MarkFlagsMutuallyExclusive("url", "ready-file")
 	return c
 }
 

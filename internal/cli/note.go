@@ -40,7 +40,6 @@ func newNoteAdd(a *app) *cobra.Command {
 	c.Flags().StringVar(&text, "text", "", "the note's `text`")
 	c.Flags().StringVar(&file, "file", "", "read the text from a `file`; - is stdin")
 	c.Flags().StringVar(&key, "key", "", "repeat a note safely: the same `key` never posts twice on one alert")
-	c.MarkFlagsMutuallyExclusive("text", "file")
 	return c
 }
 
@@ -57,6 +56,9 @@ func noteBody(in io.Reader, text, file string, args []string) (string, []string,
 	}
 	if len(args) == 0 {
 		return "", nil, fault.Usagef("on which alert? Give its REF")
+	}
+	if text != "" && file != "" {
+		return "", nil, fault.Usagef("--text and --file exclude each other: one of them is the note")
 	}
 	if file != "" {
 		b, err := readBounded(in, file)

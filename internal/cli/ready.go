@@ -32,20 +32,6 @@ func (a *app) interrupted() bool {
 	}
 }
 
-// filterFlags are the flags that narrow what a command works on, as `alerts list`
-// has them.
-func filterFlags(c *cobra.Command, f *alertFilters) {
-	fl := c.Flags()
-	fl.StringSliceVar(&f.sources, "source", nil, "only these `sources`")
-	fl.StringVar(&f.since, "since", "24h", "created since this `time`: 24h, 7d, yesterday, 2026-11-01, RFC 3339")
-	fl.StringVar(&f.until, "until", "", "created until this `time`")
-	fl.StringVar(&f.severity, "severity", "", "this `severity`; \"high+\" for that and above; or several with commas")
-	fl.StringSliceVar(&f.statuses, "status", nil, "these `statuses`: new, in_progress, resolved")
-	fl.StringVar(&f.host, "host", "", "on this `host`; \"FIN-*\" for a prefix")
-	fl.StringVar(&f.hash, "hash", "", "naming this file `hash`")
-	fl.StringSliceVar(&f.verdicts, "verdict", nil, "whose remembered verdict is one of these `classes`")
-}
-
 // adapt makes a column of one thing a column of another that holds it.
 func adapt[T, U any](c report.Column[U], of func(T) U) report.Column[T] {
 	out := report.Column[T]{Name: c.Name, Wide: c.Wide, Shrink: c.Shrink, Min: c.Min, Flex: c.Flex, Right: c.Right,

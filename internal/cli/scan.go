@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -21,13 +21,14 @@ import (
 // scanFlags are shared by the scan commands.
 type scanFlags struct {
 	note, noWait, refresh, dryRun bool
+	endpoint                      bool
 	failOn                        []string
 	maxAge, waitTimeout           string
 }
 
 func newScan(a *app) *cobra.Command {
 	return group("scan", "Is this file bad? What is remembered first, a paid scan last",
-		newScanShow(a), newScanHash(a), newScanAlert(a, "alert", "Scan the files of alerts"),
+		newScanShow(a), newScanHash(a), newScanFile(a), newScanAlert(a, "alert", "Scan the files of alerts"),
 		newScanAlert(a, "incident", "Scan the files of incidents"))
 }
 
@@ -66,9 +67,9 @@ func newScanHash(a *app) *cobra.Command {
 				}
 				files = append(files, triage.Judged{File: alert.File{Hashes: alert.NewHashes(string(h))}})
 			}
-			return runScan(cmd, a, f, func(context.Context, *triage.Service) ([]triage.Judged, []alert.Ref, []error, error) {
-				return files, nil, nil, nil
-			})
+			return runScan(cmd, a, f, scanInput{total: len(files), carriesOn: "edrc sync carries on, or the same command", scan: func(ctx context.Context, svc *triage.Service, o triage.ScanOptions) ([]triage.Judged, error) {
+				return svc.Scan(ctx, files, o)
+			}})
 		},
 	}
 	f.register(c, false)
@@ -79,6 +80,10 @@ func newScanAlert(a *app, use, short string) *cobra.Command {
 	var f scanFlags
 	c := &cobra.Command{
 		Use: use + " REF…|-", Short: short + "; - reads refs from stdin",
+		Long: short + `. What is remembered and what the engine knows costs nothing; a file that the
+engine does not hold is fetched from the product and uploaded, where scan.upload in
+the configuration allows it. That may take a while: Ctrl-C, --no-wait and
+--wait-timeout leave the rest to the next sync, which carries it on.`,
 		Example: fmt.Sprintf("  edrc scan %s s1-prod:1698432198765432101 --note", use),
 		Args:    atLeast(1, "the REF of an alert, or - for stdin"), ValidArgsFunction: a.completeRefs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,24 +91,48 @@ func newScanAlert(a *app, use, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runScan(cmd, a, f, func(ctx context.Context, svc *triage.Service) ([]triage.Judged, []alert.Ref, []error, error) {
-				var refs []alert.Ref
-				for _, w := range words {
-					ref, err := svc.Expand(ctx, w)
-					if err != nil {
-						return nil, nil, nil, err
-					}
-					// Where the product has no grouping of its own, an alert is its own incident.
-					ref.Incident = false
-					refs = append(refs, ref)
+			var files []triage.Judged
+			in := scanInput{carriesOn: "edrc sync carries on, or the same command"}
+			in.read = func(ctx context.Context, svc *triage.Service) ([]alert.Ref, int, []error, error) {
+				refs, err := scanRefs(ctx, svc, words, use == "incident")
+				if err != nil {
+					return nil, 0, nil, err
 				}
-				files, errs := svc.AlertFiles(ctx, refs)
-				return files, refs, sourceErrors(errs), nil
-			})
+				found, errs := svc.AlertFiles(ctx, refs)
+				files = found
+				return refs, len(files), sourceErrors(errs), nil
+			}
+			in.scan = func(ctx context.Context, svc *triage.Service, o triage.ScanOptions) ([]triage.Judged, error) {
+				return svc.Scan(ctx, files, o)
+			}
+			return runScan(cmd, a, f, in)
 		},
 	}
 	f.register(c, true)
+	c.Flags().BoolVar(&f.endpoint, "endpoint", false, "get files also in ways that run something on the endpoint (as fetch.endpoint: true)")
 	return c
+}
+
+// scanRefs gives the alerts that are meant.
+func scanRefs(ctx context.Context, svc *triage.Service, words []string, incidents bool) ([]alert.Ref, error) {
+	var refs []alert.Ref
+	for _, w := range words {
+		ref, err := svc.Expand(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		if !ref.Incident && !incidents {
+			refs = append(refs, ref)
+			continue
+		}
+		ref.Incident = true
+		of, err := svc.IncidentAlerts(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		refs = append(refs, of...)
+	}
+	return refs, nil
 }
 
 // readWords gives the arguments, or the first words of stdin's lines for "-".
@@ -130,9 +159,19 @@ func readWords(in io.Reader, args []string) ([]string, error) {
 	return out, nil
 }
 
-type scanInput func(context.Context, *triage.Service) (files []triage.Judged, refs []alert.Ref, errs []error, err error)
+// scanInput is what one of the scan commands adds to what they share.
+type scanInput struct {
+	// read finds out what is to be scanned, and how many files that are; nil when that
+	// is known.
+	read func(context.Context, *triage.Service) (refs []alert.Ref, total int, errs []error, err error)
+	scan func(context.Context, *triage.Service, triage.ScanOptions) ([]triage.Judged, error)
+	// total is the number of files, 0 while it is not known.
+	total int
+	// carriesOn says how files that are not judged yet will be.
+	carriesOn string
+}
 
-func runScan(cmd *cobra.Command, a *app, f scanFlags, input scanInput) error {
+func runScan(cmd *cobra.Command, a *app, f scanFlags, in scanInput) error {
 	ctx := cmd.Context()
 	failOn, err := parseClasses("--fail-on", f.failOn)
 	if err != nil {
@@ -142,19 +181,25 @@ func runScan(cmd *cobra.Command, a *app, f scanFlags, input scanInput) error {
 	if err != nil {
 		return err
 	}
-	svc, out, err := a.begin(cmd, report.Names(scanColumns()), serviceOptions{dryRun: f.dryRun, judges: true, finishes: true})
+	svc, out, err := a.begin(cmd, report.Names(scanColumns()), serviceOptions{dryRun: f.dryRun, judges: true, finishes: true, endpoint: f.endpoint})
 	if err != nil {
 		return err
 	}
-	files, refs, errs, err := input(ctx, svc)
-	if err != nil {
-		return err
-	}
-	progress := a.IO.NewProgress()
-	task := progress.Task("scan", "files")
-	task.Total(len(files))
+	var refs []alert.Ref
+	var errs []error
 	scanCtx, stop := a.interruptible(ctx)
-	files, err = svc.Scan(scanCtx, files, o)
+	defer stop()
+	if in.read != nil {
+		if refs, in.total, errs, err = in.read(scanCtx, svc); err != nil {
+			return err
+		}
+	}
+	var progress *term.Progress
+	if !a.trace { // each would overwrite the other
+		progress = a.IO.NewProgress()
+	}
+	o.Watch = watchScan(progress.Task("scan", "files"), in.total)
+	files, err := in.scan(scanCtx, svc, o)
 	interrupted := scanCtx.Err() != nil
 	stop()
 	progress.Done()
@@ -173,12 +218,29 @@ func runScan(cmd *cobra.Command, a *app, f scanFlags, input scanInput) error {
 		errs = append(errs, postNotes(cmd.Context(), a, svc, out, refs, files)...)
 	}
 	if !out.Machine() {
-		scanFooter(cmd.Context(), a, svc, files, f.dryRun)
+		scanFooter(cmd.Context(), a, svc, files, f.dryRun, in.carriesOn)
 	}
 	if interrupted {
 		return exitError(fault.ExitInterrupted)
 	}
 	return scanExit(files, errs, failOn)
+}
+
+// watchScan shows how many files are through, and where one stands that is not.
+func watchScan(t *term.Task, total int) func(alert.File, string, bool) {
+	var done atomic.Int64
+	t.Total(total)
+	return func(f alert.File, text string, through bool) {
+		if through {
+			t.Set(int(done.Add(1)))
+			return
+		}
+		name := f.Name
+		if name == "" {
+			name = string(f.Best())
+		}
+		t.Note(name + ": " + text)
+	}
 }
 
 func (f scanFlags) options(by string) (triage.ScanOptions, error) {
@@ -196,18 +258,6 @@ func (f scanFlags) options(by string) (triage.ScanOptions, error) {
 		o.Wait = 0
 	}
 	return o, nil
-}
-
-// parseDuration reads 30s, 10m, 12h, 7d.
-func parseDuration(flag, text string) (time.Duration, error) {
-	now := time.Unix(0, 0)
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return d, nil
-	}
-	if t, err := report.ParseTime(text, now); err == nil && !t.After(now) {
-		return now.Sub(t), nil
-	}
-	return 0, fault.Usagef("%s: %q is not a duration (30s, 10m, 12h, 7d)", flag, text)
 }
 
 // scanExit: a threat that was asked for, then partial failure.
@@ -234,65 +284,6 @@ func scanExit(files []triage.Judged, errs []error, failOn []alert.Class) error {
 	return failed(errs, judged > 0)
 }
 
-func printScans(ctx context.Context, a *app, out report.Options, files []triage.Judged, errs []error) error {
-	l := report.List[triage.Judged]{Schema: "edrc.scans/v1", Columns: scanColumns(), Items: files, Errors: errs, Empty: "no file to scan"}
-	return report.PrintAs(ctx, a.IO, out, l, newScanJSON)
-}
-
-func scanColumns() []report.Column[triage.Judged] {
-	type row = triage.Judged
-	verdict := func(r row) alert.Verdict {
-		if r.Verdict == nil {
-			return alert.Verdict{}
-		}
-		return *r.Verdict
-	}
-	return []report.Column[row]{
-		{Name: "file", Value: func(v report.View, r row) string {
-			if r.File.Name != "" {
-				return r.File.Name
-			}
-			if h := string(r.File.Best()); !v.TTY || len(h) <= 16 {
-				return h
-			}
-			return string(r.File.Best())[:12] + "…"
-		}, Shrink: 2, Min: 12},
-		{Name: "hash", Wide: true, Value: func(_ report.View, r row) string { return string(r.File.Best()) }, Shrink: 5, Min: 12},
-		{Name: "ref", Wide: true, Value: func(_ report.View, r row) string {
-			if r.Ref.ID == "" {
-				return ""
-			}
-			return r.Ref.String()
-		}, Shrink: 5},
-		{Name: "verdict", Value: func(v report.View, r row) string {
-			if r.Verdict == nil {
-				return "none: " + forEye(v, pendingText(r))
-			}
-			return className(r.Verdict.Class)
-		}, Flex: true, Shrink: 1, Min: 12, Style: func(s term.Style, r row, text string) string {
-			return styleClass(s, verdict(r).Class, text)
-		}},
-		{Name: "detail", Wide: true, Value: func(_ report.View, r row) string { return strings.ReplaceAll(verdict(r).SubVerdict, "_", " ") }, Shrink: 4, Min: 8},
-		{Name: "family", Value: func(_ report.View, r row) string { return verdict(r).Family }, Shrink: 1, Min: 8},
-		{Name: "from", Value: func(v report.View, r row) string {
-			if r.Verdict == nil {
-				return ""
-			}
-			return fmt.Sprintf("%s, %s", r.From, report.Age(r.Age))
-		}, Shrink: 3, Min: 8},
-		{Name: "cost", Right: true, Value: func(_ report.View, r row) string { return fmt.Sprint(r.Cost) }},
-		{Name: "link", Wide: true, Value: func(_ report.View, r row) string { return verdict(r).URL }, Shrink: 6, Min: 12},
-	}
-}
-
-// pendingText says why a file has no verdict.
-func pendingText(j triage.Judged) string {
-	if j.Pending == "" && j.Err != nil {
-		return "failed"
-	}
-	return j.Pending
-}
-
 // postNotes posts the verdict on each alert that has one, and says so.
 func postNotes(ctx context.Context, a *app, svc *triage.Service, out report.Options, refs []alert.Ref, files []triage.Judged) []error {
 	var errs []error
@@ -314,26 +305,4 @@ func postNotes(ctx context.Context, a *app, svc *triage.Service, out report.Opti
 		}
 	}
 	return errs
-}
-
-// scanFooter says what it cost and what is left.
-func scanFooter(ctx context.Context, a *app, svc *triage.Service, files []triage.Judged, dryRun bool) {
-	spent := 0
-	for _, j := range files {
-		spent += j.Cost
-	}
-	if dryRun {
-		a.say("dry run: %s would be spent", count(svc.Scanner.Priced(), "scan"))
-		return
-	}
-	text := count(spent, "scan") + " spent"
-	if q, err := svc.Scanner.QuotaNow(ctx); err == nil && q != nil {
-		text += quotaText(q)
-	}
-	a.say("%s", text)
-	for _, j := range files {
-		if j.Verdict != nil && j.Verdict.URL != "" && len(files) == 1 {
-			a.say("%s", j.Verdict.URL)
-		}
-	}
 }

@@ -32,6 +32,9 @@ func didText(s *triage.Summary) string {
 	if files := filesText(s); files != "" {
 		text += ": " + files
 	}
+	if s.Uploaded > 0 {
+		text += fmt.Sprintf(" (%d fetched and uploaded)", s.Uploaded)
+	}
 	return text + ". " + count(s.Notes, "note") + " posted."
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 	StateDir string `yaml:"state_dir" config:"path"`
 
 	Scan   Scan   `yaml:"scan"`
+	Fetch  Fetch  `yaml:"fetch"`
 	Store  Store  `yaml:"store"`
 	HTTP   HTTP   `yaml:"http"`
 	Sync   Sync   `yaml:"sync"`
@@ -59,6 +60,17 @@ type Scan struct {
 	Reserve     int                      `yaml:"reserve" min:"0" max:"100"` // percent of the budget kept for high severity
 	Life        map[string]time.Duration `yaml:"-"`                         // by verdict class; only what the file overrides
 	MaxAge      time.Duration            `yaml:"max_age"`                   // no remembered verdict older than this is used; 0 = by class
+	Upload      Upload                   `yaml:"-"`                         // which files may leave for the engine
+}
+
+// Fetch says how files are got that the engine does not hold.
+type Fetch struct {
+	Endpoint bool          `yaml:"endpoint"`            // allow ways that run something on the endpoint
+	GiveUp   time.Duration `yaml:"give_up" min:"1"`     // how long a file is asked for
+	Retry    time.Duration `yaml:"retry" min:"1"`       // the first wait for an endpoint that is offline; it doubles
+	Poll     time.Duration `yaml:"poll"`                // between two looks; 0 = the product's own
+	Spool    string        `yaml:"spool" config:"path"` // default: spool in the state directory
+	SpoolMax Size          `yaml:"spool_max" min:"1"`   // bytes of the archives that wait
 }
 
 // Store says where edrc remembers.
@@ -102,6 +114,7 @@ type Notes struct {
 func defaults() *Config {
 	return &Config{
 		Scan:   Scan{Reserve: 20},
+		Fetch:  Fetch{GiveUp: 14 * 24 * time.Hour, Retry: 5 * time.Minute, SpoolMax: 2 << 30},
 		HTTP:   HTTP{Timeout: 30 * time.Second, RetryBase: 500 * time.Millisecond},
 		Sync:   Sync{LookBack: 72 * time.Hour, Wait: 2 * time.Minute, Workers: 8, Lease: 2 * time.Minute},
 		Output: Output{Format: "table", Color: "auto"},

@@ -33,12 +33,24 @@ scan:
   # reserve: 20                  # percent of the budget kept for high severity
   # life: {malicious: 90d, trusted: 30d, unknown: 1d}   # how long a verdict is remembered
   # max_age: 90d                 # use no verdict older than this
+  # upload:                      # which files may leave for the engine
+  #   types: [executable, script, archive, other]   # the default; documents only when they stand here, too
+  #   max_size: 150MB
+  #   sources:                   # instead of the above, for one source; file is edrc scan file
+  #     s1-prod: {types: [executable]}
+  #     file: {types: [executable, script, archive, document, other]}
 
 # What follows are the defaults: leave out what you do not change. Each can also
 # be a variable: EDRC_SYNC_WORKERS=4, EDRC_HTTP_TIMEOUT=1m.
 
 # state_dir: ~/.local/state/edrc # the store, the journal of actions, the audit
 # store: {path: ~/.local/state/edrc/edrc.db}
+
+# fetch:                         # of files that the engine does not hold
+#   endpoint: false              # true: also in ways that run something on the endpoint
+#   give_up: 14d                 # how long a file is asked for while its endpoint is offline
+#   retry: 5m                    # the first wait for an endpoint that is offline; it doubles
+#   spool: ~/.local/state/edrc/spool   # encrypted archives on their way; spool_max: 2GiB
 
 # http:
 #   timeout: 30s                 # of one try

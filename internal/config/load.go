@@ -26,6 +26,9 @@ type Options struct {
 	Kinds, Engines map[string]func() any
 	// Classes are the verdict classes that scan.life may name; empty = any.
 	Classes []string
+	// FileTypes are what scan.upload may name; empty = any. UploadNames are names that
+	// its sources may have beside the configured ones.
+	FileTypes, UploadNames []string
 
 	// keyring replaces the operating system's keyring in tests.
 	keyring func(service, user string) (string, error)
@@ -46,6 +49,7 @@ func Load(o Options) (*Config, error) {
 	// then the rest of the file is read all the same.
 	settled := settle(l.settings, file, o, home)
 	l.sources()
+	l.uploadSources()
 	l.engine(file)
 	l.guardLiterals()
 	if err := cmp.Or(l.problems.err(), settled); err != nil {
@@ -69,6 +73,7 @@ type loader struct {
 	// known only when the settings are settled.
 	sourcePairs, enginePairs []pair
 	engineLine               int
+	uploadNames              []pair
 }
 
 func newLoader(o Options) *loader {
@@ -125,6 +130,9 @@ func (l *loader) settleState() error {
 	}
 	if c.Store.Path == "" {
 		c.Store.Path = filepath.Join(c.StateDir, "edrc.db")
+	}
+	if c.Fetch.Spool == "" {
+		c.Fetch.Spool = filepath.Join(c.StateDir, "spool")
 	}
 	return nil
 }

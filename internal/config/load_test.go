@@ -135,7 +135,7 @@ func TestFlagBeatsVariableBeatsFileBeatsDefault(t *testing.T) {
 }
 
 func TestEveryScalarHasAVariable(t *testing.T) {
-	samples := map[string]string{"Duration": "7m", "int": "11", "bool": "true", "string": "/some/where", "slice": "p,q"}
+	samples := map[string]string{"Duration": "7m", "int": "11", "int64": "3MB", "bool": "true", "string": "/some/where", "slice": "p,q"}
 	env := environment{}
 	for _, s := range settings(defaults()) {
 		sample := samples[s.value.Kind().String()]

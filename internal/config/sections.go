@@ -47,6 +47,8 @@ func (l *loader) section(p pair, file map[string]any) {
 			}
 		case p.key == "scan" && inner.key == "life":
 			l.life(inner.value)
+		case p.key == "scan" && inner.key == "upload":
+			l.upload(inner.value)
 		case p.key == "notes" && inner.key == "templates":
 			l.templates(inner.value)
 		case p.key == "scan":

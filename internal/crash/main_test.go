@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -30,6 +31,7 @@ const (
 	envWhat  = "CRASH_WHAT"  // count only the boundaries that begin so
 	envAhead = "CRASH_AHEAD" // how far the child's clock is ahead
 	envLog   = "CRASH_LOG"   // the file that boundaries are written to
+	envPeak  = "CRASH_PEAK"  // the file that the process' own figures are written to at its end
 )
 
 // childLife bounds a child whose parent is gone.
@@ -65,11 +67,20 @@ func child() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 98
 	}
+	defer tellPeak(os.Getenv(envPeak))
 	return cli.Run(context.Background(), os.Args[1:], cli.Env{
 		IO: term.System(), LookupEnv: os.LookupEnv, Now: func() time.Time { return time.Now().Add(ahead) },
 		Transport: func(rt http.RoundTripper) http.RoundTripper { return &transport{gate: g, inner: rt} },
 		Store:     func(s scan.Store) scan.Store { return &store{gate: g, inner: s} },
 	})
+}
+
+// tellPeak writes down what the kernel says of this process; the most memory that it
+// had is VmHWM.
+func tellPeak(file string) {
+	if b, err := os.ReadFile("/proc/self/status"); err == nil && file != "" {
+		_ = os.WriteFile(file, b, 0o600)
+	}
 }
 
 // gate counts boundaries, and ends or stops the process at one of them.
@@ -139,14 +150,15 @@ func (s *store) update(ctx context.Context, records int, fn func(ledger.Tx) erro
 	return s.inner.Update(ctx, records, fn)
 }
 
-// transport counts the requests that change something at a vendor.
+// transport counts the requests that change something at a vendor, and those of a
+// file that is on its way from one.
 type transport struct {
 	*gate
 	inner http.RoundTripper
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !changes(r) {
+	if !changes(r) && !fetches(r) {
 		return t.inner.RoundTrip(r)
 	}
 	t.pass("send " + r.Method + " " + r.URL.Path)
@@ -154,6 +166,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	status := 0
 	if err == nil {
 		status = resp.StatusCode
+		if fetches(r) {
+			resp.Body = &body{ReadCloser: resp.Body, gate: t.gate, what: "received " + r.URL.Path}
+		}
 	}
 	t.pass(fmt.Sprintf("sent %d %s %s", status, r.Method, r.URL.Path))
 	return resp, err
@@ -166,4 +181,26 @@ func changes(r *http.Request) bool {
 		return false
 	}
 	return !strings.HasSuffix(r.URL.Path, "/get-access-token") && !strings.HasSuffix(r.URL.Path, "/api-token-details")
+}
+
+// fetches reports whether a request looks for a file that was asked for, or
+// downloads it.
+func fetches(r *http.Request) bool {
+	return r.Method == http.MethodGet && (strings.HasSuffix(r.URL.Path, "/activities") || strings.Contains(r.URL.Path, "/uploads/"))
+}
+
+// body counts the end of a reply that streams.
+type body struct {
+	io.ReadCloser
+	*gate
+	what string
+	once sync.Once
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.once.Do(func() { b.pass(b.what) })
+	}
+	return n, err
 }

@@ -118,6 +118,9 @@ func tookOver(t *testing.T, o lab.Options, k int, prepare func(*world), scans ma
 		w.holds(want, scans, "without a stop")
 		return true
 	}
+	if found := p.clear(); len(found) > 0 {
+		t.Errorf("in clear in what the stopped process has open: %q", found)
+	}
 	time.Sleep(lease + 100*time.Millisecond)
 	if r := w.sync(); r.locked {
 		p.goOn()

@@ -46,6 +46,7 @@ type settings struct {
 	sync    string        // more of the sync section, such as "overlap: 10m"
 	lease   time.Duration // default 2 s
 	wait    time.Duration // default 3 s
+	retry   time.Duration // of an endpoint that is offline, doubled each time; default 1 h: no run waits for it
 }
 
 // newWorld starts a lab. Its clock begins at epoch, so that two worlds of one seed
@@ -61,6 +62,9 @@ func newWorld(t *testing.T, o lab.Options, s settings) *world {
 		t.Fatal(err)
 	}
 	w.lab = l
+	if err := os.Mkdir(filepath.Join(w.dir, "tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		if err := l.Close(); err != nil {
 			t.Error(err)
@@ -82,8 +86,12 @@ func (s settings) apply(t *testing.T, text string, lag time.Duration) []byte {
 	set(&s.settle, max(lag, slow*100*time.Millisecond))
 	set(&s.lease, slow*2*time.Second)
 	set(&s.wait, slow*3*time.Second)
+	set(&s.retry, time.Hour)
 	text = regexp.MustCompile(`note_settle: \S+,`).ReplaceAllString(text, fmt.Sprintf("note_settle: %s,", s.settle))
-	for _, change := range [][2]string{{"poll: 100ms", "poll: 30ms, reserve: 0"}} {
+	for _, change := range [][2]string{
+		{"concurrency: 8, poll: 100ms", "concurrency: 8, poll: 30ms, reserve: 0"},
+		{"fetch: {poll: 100ms}", fmt.Sprintf("fetch: {poll: 30ms, retry: %s}", s.retry)},
+	} {
 		if !strings.Contains(text, change[0]) {
 			t.Fatalf("the lab's configuration has no %q:\n%s", change[0], text)
 		}
@@ -210,7 +218,7 @@ func (w *world) start(env []string, args ...string) *process {
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.Env = append([]string{
 		envChild + "=1", envLog + "=" + p.log, envAhead + "=" + time.Duration(w.passed.Load()).String(),
-		"EDRC_STATE_DIR=" + filepath.Join(w.dir, "state"), "HOME=" + w.dir, "TMPDIR=" + os.TempDir(),
+		"EDRC_STATE_DIR=" + filepath.Join(w.dir, "state"), "HOME=" + w.dir, "TMPDIR=" + filepath.Join(w.dir, "tmp"),
 		"GOCOVERDIR=" + w.dir, "TZ=" + zones[int(n)%len(zones)],
 	}, env...)
 	if err := p.cmd.Start(); err != nil {
@@ -299,11 +307,12 @@ func (w *world) crashing(how string, at int, what string) *process {
 	return w.start([]string{envAt + "=" + strconv.Itoa(at), envHow + "=" + how, envWhat + "=" + what}, "sync", "-o", "json")
 }
 
-// settled reports whether a run left nothing that edrc could do by itself.
+// settled reports whether a run left nothing that edrc could do by itself: a file
+// that nobody gives, or whose endpoint is offline, is somebody else's to do.
 func (r run) settled() bool {
 	s := r.summary
 	for reason, n := range s.Waiting {
-		if n > 0 && reason != "file needed" {
+		if n > 0 && reason != "file needed" && reason != "endpoint offline" {
 			return false
 		}
 	}
@@ -315,19 +324,19 @@ func (r run) settled() bool {
 	return r.exit == 0 && !r.killed && s.NotesDue == 0 && len(s.Errors) == 0
 }
 
-// untilSettled syncs, some minutes apart, until a run leaves nothing to do. It gives the
-// number of runs that it took.
-func (w *world) untilSettled(most int) int {
+// untilSettled syncs, some minutes apart, until a run leaves nothing to do, and gives
+// that run.
+func (w *world) untilSettled(most int) run {
 	w.Helper()
 	var last run
-	for n := 1; n <= most; n++ {
+	for range most {
 		w.later(soon)
 		if last = w.sync(); last.settled() && last.summary.Quarantined == 0 {
-			return n
+			return last
 		}
 	}
 	w.Fatalf("%d runs have not settled it; the last: exit %d\n%s\n%s", most, last.exit, last.stdout, last.stderr)
-	return 0
+	return last
 }
 
 // count gives how many boundaries of a run begin so.

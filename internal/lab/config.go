@@ -19,6 +19,7 @@ func (l *Lab) Config() []byte {
 			c.name, l.consoleURLs[n], c.token, settle)
 	}
 	fmt.Fprintf(&b, "scan: {engine: intezer, url: %q, api_key: %q, rate: 1000, concurrency: 8, poll: 100ms}\n", l.engineURL, l.engine.apiKey)
+	b.WriteString("fetch: {poll: 100ms}\n")
 	if l.opt.StorePath != "" {
 		fmt.Fprintf(&b, "store: {path: '%s'}\n", strings.ReplaceAll(l.opt.StorePath, "'", "''"))
 	}

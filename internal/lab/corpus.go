@@ -116,9 +116,10 @@ func (c *corpus) enlarge(size int) {
 	c.hash(f, i)
 }
 
-// content is the bytes of file i: text that says so, then noise. They do nothing when run.
+// content is the bytes of file i: what its type begins with, text that says what it is, then noise. They do nothing when run.
 func (c *corpus) content(i, size int) []byte {
-	b := fmt.Appendf(make([]byte, 0, size), "edrc lab: inert sample %d of seed %d\n", i, c.seed)
+	magic := map[string]string{"pe": "MZ", "elf": "\x7fELF", "macho": "\xcf\xfa\xed\xfe", "pdf": "%PDF-1.4\n"}[c.files[i].kind.fileType]
+	b := fmt.Appendf(make([]byte, 0, size), "%sedrc lab: inert sample %d of seed %d\n", magic, i, c.seed)
 	rng := rand.New(rand.NewPCG(c.seed, 0xb17e5+uint64(i)))
 	for len(b) < size {
 		b = append(b, 'a'+byte(rng.IntN(26)))

@@ -16,6 +16,7 @@ type Purpose string
 // The purposes.
 const (
 	PurposeVerdict Purpose = "verdict"
+	PurposeNoFile  Purpose = "no file" // a file could not be had, so that there is no verdict
 	PurposeAction  Purpose = "action"
 	PurposeManual  Purpose = "manual"
 )
@@ -32,6 +33,9 @@ func Marker(p Purpose, subject string) string {
 func VerdictSubject(engine string, worst alert.Class, sha256 alert.Hash) string {
 	return engine + "\x00" + string(worst) + "\x00" + string(sha256)
 }
+
+// NoFileSubject is the subject of a note that tells that a file could not be had.
+func NoFileSubject(engine string, file alert.Hash) string { return engine + "\x00" + string(file) }
 
 // EffectState is where a note stands.
 type EffectState string
@@ -83,7 +87,8 @@ func (e *Effect) Move(to EffectState, reason string) error {
 	return nil
 }
 
-// Outgoing is a note that is due: an alert waiting to be told a verdict. The
+// Outgoing is a note that is due: an alert waiting to be told a verdict (Class), or
+// that there will be none because its file could not be had (no Class). The
 // queue is ordered by source and marker, so that alerts with the same text stand
 // together and can be written in one request.
 type Outgoing struct {

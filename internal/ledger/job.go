@@ -15,7 +15,7 @@ type JobState string
 const (
 	JobWanted     JobState = "wanted"     // nothing asked yet
 	JobLookedUp   JobState = "looked_up"  // the engine has no usable analysis of ours
-	JobFetching   JobState = "fetching"   // the product is getting the file (Ticket)
+	JobFetching   JobState = "fetching"   // a product is getting the file (Fetch)
 	JobSubmitting JobState = "submitting" // a paid request may be on its way
 	JobAnalysing  JobState = "analysing"  // the engine works on it (AnalysisID)
 	JobJudged     JobState = "judged"     // a verdict is stored
@@ -29,7 +29,7 @@ var jobMoves = map[JobState][]JobState{
 	JobWanted:     {JobLookedUp, JobJudged, JobWaiting, JobFailed, JobWithheld},
 	JobLookedUp:   {JobFetching, JobSubmitting, JobJudged, JobWaiting, JobWithheld, JobFailed, JobWanted},
 	JobFetching:   {JobSubmitting, JobWaiting, JobWithheld, JobFailed, JobJudged, JobWanted},
-	JobSubmitting: {JobAnalysing, JobJudged, JobWaiting, JobWithheld, JobFailed, JobWanted},
+	JobSubmitting: {JobAnalysing, JobJudged, JobWaiting, JobWithheld, JobFailed, JobWanted, JobFetching},
 	JobAnalysing:  {JobJudged, JobWanted, JobWaiting, JobFailed},
 	JobWaiting:    {JobWanted, JobLookedUp, JobFetching, JobSubmitting, JobJudged, JobFailed, JobWithheld},
 	JobJudged:     {JobWanted}, // the verdict outlived its life
@@ -84,7 +84,12 @@ type Job struct {
 	Behind bool `json:"behind,omitempty"`
 	// MaxAge, when positive, asks for a verdict no older than that.
 	MaxAge time.Duration `json:"max_age,omitempty"`
+	// Fetch is the getting of the file's bytes; nil when nothing needs them.
+	Fetch *Fetch `json:"fetch,omitempty"`
 }
+
+// Kept reports whether the file's archive waits on the spool.
+func (j *Job) Kept() bool { return j.Fetch != nil && j.Fetch.Kept }
 
 // Origin says where a verdict came from, and so what it cost.
 type Origin string

@@ -79,7 +79,7 @@ func (l *listing) sort(want alert.Hashes) (m manifest, files []entry, err error)
 	}
 	// Only a manifest, and a file is wanted: it may be the file, in all innocence.
 	for _, e := range l.entries {
-		if hs, _, err := l.hash(e); err == nil && !e.dir && hs.Has(wanted(want)) {
+		if h, err := l.hash(e); err == nil && !e.dir && h.sums().Has(wanted(want)) {
 			return manifest{}, []entry{e}, nil
 		}
 	}
@@ -90,13 +90,14 @@ func (l *listing) sort(want alert.Hashes) (m manifest, files []entry, err error)
 func (l *listing) match(files []entry, want alert.Hashes) (Contents, error) {
 	var wrong error
 	for _, e := range files {
-		hs, size, err := l.hash(e)
+		h, err := l.hash(e)
 		if err != nil {
 			return Contents{}, err
 		}
+		hs := h.sums()
 		err = Compare(hs, want)
 		if err == nil {
-			return Contents{Name: baseName(e.path), Path: e.path, Size: size, Hashes: hs}, nil
+			return Contents{Name: baseName(e.path), Path: e.path, Size: h.size, Hashes: hs, Type: TypeOf(e.path, h.head)}, nil
 		}
 		wrong = err
 	}

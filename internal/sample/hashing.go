@@ -1,19 +1,23 @@
 package sample
 
 import (
+	"context"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"io"
 
 	"edrc/internal/alert"
 )
 
-// hasher makes the three hashes that products speak of in one pass.
+// hasher makes the three hashes that products speak of in one pass, and keeps the
+// first bytes, which tell the file's type.
 type hasher struct {
 	sha256, sha1, md5 hash.Hash
 	size              int64
+	head              []byte
 }
 
 func newHasher() *hasher {
@@ -25,6 +29,7 @@ func (h *hasher) Write(p []byte) (int, error) {
 	for _, w := range []hash.Hash{h.sha256, h.sha1, h.md5} {
 		w.Write(p)
 	}
+	h.head = append(h.head, p[:min(len(p), headBytes-len(h.head))]...)
 	h.size += int64(len(p))
 	return len(p), nil
 }
@@ -61,4 +66,11 @@ func Compare(got, want alert.Hashes) error {
 		have = got.MD5
 	}
 	return WrongBytes.fail("the file that came has %s %s, the alert says %s", h.Algo(), have, h)
+}
+
+// Sum hashes what r gives, and tells its size and, with the name, its type.
+func Sum(ctx context.Context, r io.Reader, name string) (Contents, error) {
+	h := newHasher()
+	_, err := io.Copy(h, ctxReader{ctx, r})
+	return Contents{Name: baseName(name), Size: h.size, Hashes: h.sums(), Type: TypeOf(name, h.head)}, err
 }

@@ -16,6 +16,7 @@ type Contents struct {
 	Path   string // in the archive; hostile
 	Size   int64  // bytes
 	Hashes alert.Hashes
+	Type   Type // by its name and first bytes
 	// Files is how many files the archive has, its manifest not counted.
 	Files int
 	// Encrypted: every entry of the archive is. Only such an archive may leave
@@ -188,18 +189,18 @@ func (m *metered) Read(p []byte) (int, error) {
 func (m *metered) Close() error { return m.r.Close() }
 
 // hash reads one entry through the hashes.
-func (l *listing) hash(e entry) (alert.Hashes, int64, error) {
+func (l *listing) hash(e entry) (*hasher, error) {
 	r, err := l.read(e)
 	if err != nil {
-		return alert.Hashes{}, 0, err
+		return nil, err
 	}
 	h := newHasher()
 	buf := make([]byte, 64<<10)
 	_, err = io.CopyBuffer(struct{ io.Writer }{h}, r, buf)
 	if err = errors.Join(err, closeAfter(r, err)); err != nil {
-		return alert.Hashes{}, 0, err
+		return nil, err
 	}
-	return h.sums(), h.size, nil
+	return h, nil
 }
 
 // closeAfter closes r; its complaint matters only when reading went well.

@@ -175,7 +175,7 @@ func TestSweepTakesWhatIsOldAndWhatIsDead(t *testing.T) {
 	if err := s.Drop("dropped"); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Sweep(now.Add(-24 * time.Hour)); n != 1 || err != nil {
+	if n, err := s.Sweep(func(k Kept) bool { return k.Since.Before(now.Add(-24 * time.Hour)) }); n != 1 || err != nil {
 		t.Fatalf("swept %d, %v", n, err)
 	}
 	got := strings.Join(namesIn(t, dir), " ")

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"time"
 )
 
 // sortByAge puts the oldest first.
@@ -14,10 +13,10 @@ func sortByAge(list []Kept) {
 	slices.SortStableFunc(list, func(a, b Kept) int { return a.Since.Compare(b.Since) })
 }
 
-// Sweep removes what was kept before a moment, and what killed processes left,
-// and tells how many samples it removed. A file that another process has open on
-// Windows stays for the next time.
-func (s *Spool) Sweep(before time.Time) (int, error) {
+// Sweep removes what is kept and useless says is needed no more, and what killed
+// processes left, and tells how many samples it removed. A file that another process
+// has open on Windows stays for the next time.
+func (s *Spool) Sweep(useless func(Kept) bool) (int, error) {
 	if err := s.sweepTemps(); err != nil {
 		return 0, err
 	}
@@ -27,8 +26,8 @@ func (s *Spool) Sweep(before time.Time) (int, error) {
 	}
 	n := 0
 	for _, k := range list {
-		if !k.Since.Before(before) {
-			break
+		if !useless(k) {
+			continue
 		}
 		switch err := s.root.Remove(k.name); {
 		case err == nil:

@@ -168,7 +168,7 @@ func TestAClaimThatRanOutBeforeThePaidRequestDoesNotSendIt(t *testing.T) {
 }
 
 func TestFilesWithWeakHashesLetOthersGoFirstAndHoldUpNobody(t *testing.T) {
-	w := newWorld(t, Policy{}, file("strong", func(f *sample) { f.never = true }), file("weak"), file("low"), file("known", func(f *sample) { f.age = time.Hour }))
+	w := newWorld(t, Policy{}, file("strong", func(f *specimen) { f.never = true }), file("weak"), file("low"), file("known", func(f *specimen) { f.age = time.Hour }))
 	w.want(wish("strong", alert.Low, "256"))
 	w.want(wish("weak", alert.Critical, "1"))
 	w.want(wish("known", alert.Critical, "1"))
@@ -226,7 +226,7 @@ func TestAJudgedFileJudgesItsTwinsUnderOtherHashes(t *testing.T) {
 }
 
 func TestARefreshedVerdictIsToldToAlertsThatKnowTheFileByAnotherHash(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.class = alert.Suspicious }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.class = alert.Suspicious }))
 	w.want(wish("a", alert.High, "1"))
 	w.drain(time.Hour)
 	w.want(wish("a", alert.High, "256"))
@@ -266,7 +266,7 @@ func clearFans(t *testing.T, w *world) {
 }
 
 func TestAGivenUpTwinIsJudgedToo(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.fails = maxAttempts }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.fails = maxAttempts }))
 	w.want(wish("a", alert.High, "1"))
 	w.drain(time.Hour)
 	w.state(hashesOf("a").SHA1, ledger.JobFailed, "")

@@ -190,7 +190,7 @@ func TestADoubtThatA409WithoutAnIDAnswersStaysOne(t *testing.T) {
 }
 
 func TestARefreshInDoubtIsNotPaidTwice(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age = day }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age = day }))
 	again := wish("a", alert.High)
 	again.Refresh = true
 	w.loseAnswers(1)
@@ -203,7 +203,7 @@ func TestARefreshInDoubtIsNotPaidTwice(t *testing.T) {
 }
 
 func TestARefreshInDoubtDoesNotTakeAnOldAnalysisForItsOwn(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age = day }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age = day }))
 	again := wish("a", alert.High)
 	again.Refresh = true
 	lost := 1

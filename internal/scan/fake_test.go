@@ -18,6 +18,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/ledger"
+	"edrc/internal/sample"
 	"edrc/internal/store"
 )
 
@@ -57,7 +58,7 @@ func hashesOf(name string) alert.Hashes {
 }
 
 // sample is a file of the engine's world.
-type sample struct {
+type specimen struct {
 	hs       alert.Hashes
 	class    alert.Class
 	unheld   bool
@@ -67,6 +68,8 @@ type sample struct {
 	fails    int           // so many of its analyses fail
 	vanishes int           // so many of them vanish
 	never    bool          // its analyses never end
+	uploaded Outcome       // of an upload, in place of the ordinary one
+	lags     bool          // what was uploaded is not found by its hash
 
 	id    string // of the analysis that runs
 	began time.Time
@@ -80,8 +83,8 @@ type sample struct {
 type engine struct {
 	mu      sync.Mutex
 	clock   *clock
-	byHash  map[alert.Hash]*sample
-	byID    map[string]*sample
+	byHash  map[alert.Hash]*specimen
+	byID    map[string]*specimen
 	calls   []string // "lookup", "submit", "poll", "detail", "quota"
 	submits []alert.Hash
 	n       int
@@ -95,10 +98,18 @@ type engine struct {
 	before func(call string, h alert.Hash) error
 	after  func(h alert.Hash) error
 	quotaE error
+
+	spool     *sample.Spool // where uploads are opened
+	maxUpload int64
+	uploads   []upload
+	// uploading runs while an upload is under way, afterUpload once it was carried out;
+	// an error is then all that the caller learns.
+	uploading   func(context.Context) error
+	afterUpload func() error
 }
 
-func newEngine(c *clock, files ...*sample) *engine {
-	e := &engine{clock: c, byHash: map[alert.Hash]*sample{}, byID: map[string]*sample{}}
+func newEngine(c *clock, files ...*specimen) *engine {
+	e := &engine{clock: c, byHash: map[alert.Hash]*specimen{}, byID: map[string]*specimen{}}
 	for _, f := range files {
 		for _, h := range f.hs.All() {
 			e.byHash[h] = f
@@ -113,8 +124,8 @@ func newEngine(c *clock, files ...*sample) *engine {
 	return e
 }
 
-func file(name string, change ...func(*sample)) *sample {
-	f := &sample{hs: hashesOf(name)}
+func file(name string, change ...func(*specimen)) *specimen {
+	f := &specimen{hs: hashesOf(name)}
 	for _, c := range change {
 		c(f)
 	}
@@ -159,7 +170,7 @@ func (e *engine) paid() int {
 	return len(e.submits)
 }
 
-func (e *engine) verdict(f *sample, id string) alert.Verdict {
+func (e *engine) verdict(f *specimen, id string) alert.Verdict {
 	v := alert.Verdict{Engine: "intezer", Class: f.class, AnalysisID: id, Analysed: f.done, Hashes: f.hs}
 	if e.mute {
 		v.Hashes = alert.Hashes{SHA256: f.hs.SHA256}
@@ -244,7 +255,7 @@ func (e *engine) Poll(_ context.Context, id string) (Analysis, error) {
 }
 
 // ripen ends an analysis whose time is over.
-func (e *engine) ripen(f *sample) {
+func (e *engine) ripen(f *specimen) {
 	if f != nil && f.id != "" && e.takes > 0 && e.clock.now().Sub(f.began) >= e.takes {
 		f.id, f.done = "", e.clock.now()
 	}
@@ -294,7 +305,7 @@ func openStore(t testing.TB, c *clock) *store.Store {
 	return s
 }
 
-func newWorld(t testing.TB, p Policy, files ...*sample) *world {
+func newWorld(t testing.TB, p Policy, files ...*specimen) *world {
 	t.Helper()
 	c := newClock()
 	w := &world{t: t, clock: c, engine: newEngine(c, files...), store: openStore(t, c)}

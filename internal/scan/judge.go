@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -15,6 +16,7 @@ func (s *Scanner) judge(ctx context.Context, job *ledger.Job, a Analysis, from l
 		return err
 	}
 	v.Engine = s.Engine()
+	v.Name = cmp.Or(job.Name, v.Name) // the engine may know the name of an archive only
 	if v.SHA256 == "" {
 		v.Weak = true
 		v.Hashes = alert.NewHashes(string(job.Key.Hash))
@@ -71,7 +73,7 @@ func (s *Scanner) judged(tx ledger.Tx, j *ledger.Job, v *ledger.VerdictRecord, f
 	}
 	j.Claim = j.Claim.Release()
 	j.From, j.AnalysisID, j.MaxAge = from, v.Verdict.AnalysisID, 0
-	j.Attempts, j.Failures = 0, 0
+	j.Attempts, j.Failures, j.Fetch = 0, 0, nil
 	if err := j.Move(ledger.JobJudged, "", time.Time{}); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 const day = 24 * time.Hour
 
 func TestWhatIsRememberedCostsNotEvenARequest(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age = time.Hour }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age = time.Hour }))
 	w.want(wish("a", alert.High))
 	w.drain(time.Hour)
 	asked := len(w.engine.calls)
@@ -28,7 +28,7 @@ func TestWhatIsRememberedCostsNotEvenARequest(t *testing.T) {
 }
 
 func TestARememberedVerdictIsFoundUnderEveryHashOfItsFile(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age = time.Hour }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age = time.Hour }))
 	w.want(wish("a", alert.High, "256"))
 	w.drain(time.Hour)
 	for _, algo := range []string{"1", "5"} {
@@ -40,7 +40,7 @@ func TestARememberedVerdictIsFoundUnderEveryHashOfItsFile(t *testing.T) {
 }
 
 func TestALookUpComesBeforeASubmitAndIsFree(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age = time.Hour }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age = time.Hour }))
 	w.want(wish("a", alert.High))
 	w.drain(time.Hour)
 	j := w.state(sha("a"), ledger.JobJudged, "")
@@ -96,7 +96,7 @@ func TestAVerdictThatOutlivedItsLifeIsAskedForAgain(t *testing.T) {
 			}
 		})
 	}
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age = time.Hour; f.class = alert.Unknown }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age = time.Hour; f.class = alert.Unknown }))
 	w.want(wish("a", alert.High))
 	w.drain(time.Hour)
 	w.clock.add(day)
@@ -110,7 +110,7 @@ func TestAVerdictThatOutlivedItsLifeIsAskedForAgain(t *testing.T) {
 }
 
 func TestAnAnalysisThatIsTooOldByTheEnginesClockIsPaidForAgain(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age = 91 * day }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age = 91 * day }))
 	w.want(wish("a", alert.High))
 	w.drain(time.Hour)
 	if w.engine.paid() != 1 {
@@ -119,7 +119,7 @@ func TestAnAnalysisThatIsTooOldByTheEnginesClockIsPaidForAgain(t *testing.T) {
 }
 
 func TestMaxAgeNarrowsTheLifeAndNeverWidensIt(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age = 2 * time.Hour }), file("b", func(f *sample) { f.age = 2 * day; f.class = alert.Unknown }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age = 2 * time.Hour }), file("b", func(f *specimen) { f.age = 2 * day; f.class = alert.Unknown }))
 	a, b := wish("a", alert.High), wish("b", alert.High)
 	a.MaxAge, b.MaxAge = time.Hour, 30*day
 	w.want(a)
@@ -131,7 +131,7 @@ func TestMaxAgeNarrowsTheLifeAndNeverWidensIt(t *testing.T) {
 }
 
 func TestRefreshBelievesNothing(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age = time.Hour }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age = time.Hour }))
 	w.want(wish("a", alert.High))
 	w.drain(time.Hour)
 	again := wish("a", alert.High)
@@ -158,7 +158,7 @@ func TestAFileWithoutAUsableHashHasNoJob(t *testing.T) {
 }
 
 func TestAFileThatTheEngineDoesNotHoldWaitsForIt(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.unheld = true }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.unheld = true }))
 	w.want(wish("a", alert.High))
 	w.drain(time.Hour)
 	w.state(sha("a"), ledger.JobWaiting, "file needed")
@@ -184,7 +184,7 @@ func TestARunningAnalysisIsJoinedAndNotPaid(t *testing.T) {
 }
 
 func TestARunningAnalysisWithoutAnIDIsLookedUpLater(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.outcome = AlreadyRunning }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.outcome = AlreadyRunning }))
 	w.want(wish("a", alert.High))
 	w.step()
 	w.state(sha("a"), ledger.JobWaiting, ReasonRunning)
@@ -220,7 +220,7 @@ func (j joins) Lookup(context.Context, alert.Hash) (Analysis, error) {
 }
 
 func TestAFileThatARuleExcludesIsWithheldForGood(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.outcome = SkippedByRule }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.outcome = SkippedByRule }))
 	w.want(wish("a", alert.High))
 	w.drain(48 * time.Hour)
 	w.state(sha("a"), ledger.JobWithheld, "excluded by a rule")
@@ -234,7 +234,7 @@ func TestAFileThatARuleExcludesIsWithheldForGood(t *testing.T) {
 }
 
 func TestAnUnsupportedFileIsRememberedAsSuch(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.outcome = Unsupported }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.outcome = Unsupported }))
 	w.want(wish("a", alert.High))
 	w.drain(time.Hour)
 	w.state(sha("a"), ledger.JobJudged, "")
@@ -248,7 +248,7 @@ func TestAnUnsupportedFileIsRememberedAsSuch(t *testing.T) {
 }
 
 func TestAFailedAnalysisIsTriedAgainAndThenGivenUp(t *testing.T) {
-	w := newWorld(t, Policy{}, file("once", func(f *sample) { f.fails = 1 }), file("always", func(f *sample) { f.fails = 99 }))
+	w := newWorld(t, Policy{}, file("once", func(f *specimen) { f.fails = 1 }), file("always", func(f *specimen) { f.fails = 99 }))
 	w.want(wish("once", alert.High))
 	w.want(wish("always", alert.High))
 	w.drain(time.Hour)
@@ -269,7 +269,7 @@ func TestAFailedAnalysisIsTriedAgainAndThenGivenUp(t *testing.T) {
 }
 
 func TestAVanishedAnalysisIsStartedAgain(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.vanishes = 1 }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.vanishes = 1 }))
 	w.want(wish("a", alert.High))
 	w.drain(time.Hour)
 	w.state(sha("a"), ledger.JobJudged, "")
@@ -279,7 +279,7 @@ func TestAVanishedAnalysisIsStartedAgain(t *testing.T) {
 }
 
 func TestAnAnalysisThatNeverEndsIsGivenUpAndHoldsUpNobody(t *testing.T) {
-	w := newWorld(t, Policy{GiveUp: 10 * time.Minute}, file("stuck", func(f *sample) { f.never = true }), file("b"))
+	w := newWorld(t, Policy{GiveUp: 10 * time.Minute}, file("stuck", func(f *specimen) { f.never = true }), file("b"))
 	w.want(wish("stuck", alert.Critical))
 	w.want(wish("b", alert.Low))
 	w.drain(time.Minute)
@@ -290,7 +290,7 @@ func TestAnAnalysisThatNeverEndsIsGivenUpAndHoldsUpNobody(t *testing.T) {
 }
 
 func TestPollsBecomeRarerUpToABound(t *testing.T) {
-	w := newWorld(t, Policy{PollBase: time.Second, PollMax: 10 * time.Second, GiveUp: time.Hour}, file("stuck", func(f *sample) { f.never = true }))
+	w := newWorld(t, Policy{PollBase: time.Second, PollMax: 10 * time.Second, GiveUp: time.Hour}, file("stuck", func(f *specimen) { f.never = true }))
 	w.want(wish("stuck", alert.High))
 	last := time.Duration(0)
 	for range 30 {
@@ -382,7 +382,7 @@ func TestAnInterruptedStepGivesItsClaimBack(t *testing.T) {
 }
 
 func TestAPublicAnswerToAPrivateLookUpIsWarnedOfOnce(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.age, f.public = time.Hour, true }), file("b", func(f *sample) { f.age, f.public = time.Hour, true }))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.age, f.public = time.Hour, true }), file("b", func(f *specimen) { f.age, f.public = time.Hour, true }))
 	warned := 0
 	w.Scanner.warn = func(string) { warned++ }
 	w.want(wish("a", alert.High))
@@ -394,7 +394,7 @@ func TestAPublicAnswerToAPrivateLookUpIsWarnedOfOnce(t *testing.T) {
 }
 
 func TestAVerdictByAWeakHashAloneIsWeak(t *testing.T) {
-	w := newWorld(t, Policy{}, &sample{hs: alert.Hashes{SHA1: hashesOf("a").SHA1}, age: time.Hour})
+	w := newWorld(t, Policy{}, &specimen{hs: alert.Hashes{SHA1: hashesOf("a").SHA1}, age: time.Hour})
 	w.want(wish("a", alert.High, "1"))
 	w.drain(time.Hour)
 	if v := w.verdict(hashesOf("a").SHA1); v == nil || !v.Verdict.Weak {
@@ -403,7 +403,7 @@ func TestAVerdictByAWeakHashAloneIsWeak(t *testing.T) {
 }
 
 func TestADryRunSpendsNothingAndPricesTheRun(t *testing.T) {
-	w := newWorld(t, Policy{DryRun: true}, file("known", func(f *sample) { f.age = time.Hour }), file("a"), file("b"))
+	w := newWorld(t, Policy{DryRun: true}, file("known", func(f *specimen) { f.age = time.Hour }), file("a"), file("b"))
 	for _, name := range []string{"known", "a", "b"} {
 		w.want(wish(name, alert.High))
 	}

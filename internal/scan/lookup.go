@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/ledger"
 )
@@ -77,17 +78,29 @@ func analysisAge(a Analysis) time.Duration {
 	return max(0, a.Date.Sub(a.Verdict.Analysed))
 }
 
-// recall judges the job by a verdict that another job or process has stored since.
+// recall judges the job by a verdict that another job or process has stored since,
+// under its hash or, once the bytes are in hand, under any that they have.
 func (s *Scanner) recall(ctx context.Context, job *ledger.Job) (bool, error) {
+	hashes := []alert.Hash{job.Key.Hash}
+	if job.Kept() {
+		hashes = append(hashes, job.Claimed.All()...)
+	}
 	var v *ledger.VerdictRecord
 	err := s.store.View(ctx, func(tx ledger.Tx) (err error) {
-		v, err = tx.Verdict(s.Scope(), job.Key.Hash)
-		return err
+		for _, h := range hashes {
+			if v, err = tx.Verdict(s.Scope(), h); err != nil || s.Fresh(v, job.MaxAge) {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil || !s.Fresh(v, job.MaxAge) {
 		return false, err
 	}
 	err = s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+		if err := tx.PutVerdict(v, j.Key.Hash); err != nil { // the bytes are proof of the alias
+			return err
+		}
 		return s.finish(tx, j, v, ledger.Remembered)
 	})
 	return err == nil, err

@@ -27,7 +27,7 @@ func (s *Scanner) analysing(ctx context.Context, job *ledger.Job, id string, wai
 		}
 		now := s.now()
 		j.Reserved, j.AnalysisID, j.Submitted, j.Attempts = "", id, now, 0
-		j.Paid = paid
+		j.Paid, j.Fetch = paid, nil
 		j.Claim = j.Claim.Release()
 		return j.Move(ledger.JobAnalysing, ReasonRunning, now.Add(wait))
 	})

@@ -71,7 +71,7 @@ func TestTheDayBeginsAtMidnightUTC(t *testing.T) {
 }
 
 func TestAReservationOfYesterdayIsNotGivenBackToToday(t *testing.T) {
-	w := newWorld(t, Policy{}, file("a", func(f *sample) { f.unheld = true }), file("b"))
+	w := newWorld(t, Policy{}, file("a", func(f *specimen) { f.unheld = true }), file("b"))
 	w.clock.set(time.Date(2026, 3, 14, 23, 59, 59, 0, time.UTC))
 	w.engine.before = func(call string, h alert.Hash) error {
 		if call == "submit" && h == sha("a") {
@@ -103,8 +103,8 @@ func TestTheDailyBudgetHolds(t *testing.T) {
 	}
 }
 
-func many(n int) []*sample {
-	var out []*sample
+func many(n int) []*specimen {
+	var out []*specimen
 	for i := range n {
 		out = append(out, file(fmt.Sprint(i)))
 	}

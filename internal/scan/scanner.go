@@ -78,11 +78,15 @@ type Scanner struct {
 	now    func() time.Time
 	warn   func(string)
 
+	fetching *Fetching // nil: files are not fetched
+
 	granted atomic.Int64 // scans this process may be paying for, or has
 	taken   sync.Map     // job keys whose grant is not settled yet
 	spent   atomic.Int64 // scans this process has paid for
-	priced  atomic.Int64 // scans a dry run would have paid for
-	warned  atomic.Bool
+
+	uploaded atomic.Int64 // of these, files that it uploaded
+	priced   atomic.Int64 // scans a dry run would have paid for
+	warned   atomic.Bool
 
 	line   sync.Mutex
 	inLine map[ledger.JobKey]alert.Severity // files that let stronger hashes go first; some may be through
@@ -101,11 +105,25 @@ func New(e Engine, s Store, p Policy, holder string, now func() time.Time, warn 
 // Engine gives the engine's name, as notes call it.
 func (s *Scanner) Engine() string { return s.engine.Name() }
 
+// Report asks the engine for all that it knows of a remembered verdict; nil when it
+// tells no more.
+func (s *Scanner) Report(ctx context.Context, v *ledger.VerdictRecord, parts int) (*Report, error) {
+	r, ok := s.engine.(Reporter)
+	if !ok || v.Verdict.AnalysisID == "" {
+		return nil, nil
+	}
+	report, err := r.Report(ctx, v.Verdict.AnalysisID, parts)
+	return &report, err
+}
+
 // Scope gives the engine's scope, as job keys have it.
 func (s *Scanner) Scope() string { return s.engine.Scope() }
 
 // Spent gives how many scans this process has paid for.
 func (s *Scanner) Spent() int { return int(s.spent.Load()) }
+
+// Uploaded gives how many of these were files that this process uploaded.
+func (s *Scanner) Uploaded() int { return int(s.uploaded.Load()) }
 
 // Priced gives how many scans a dry run would have paid for.
 func (s *Scanner) Priced() int { return int(s.priced.Load()) }
@@ -129,7 +147,14 @@ type Wish struct {
 	Severity alert.Severity
 	MaxAge   time.Duration // 0: the life of the class
 	Refresh  bool          // believe nothing that is remembered
+	// Alert names the file; its product may be asked for it. Known: the alert is
+	// remembered, and wants the job, so that it is found by itself.
+	Alert alert.Handle
+	Known bool
 }
+
+// insists reports whether a person asks about an alert.
+func (w Wish) insists() bool { return w.Alert.ID != "" && !w.Known }
 
 // Want makes sure that a job exists for the file, inside the caller's
 // transaction, and gives it; a remembered verdict that may be believed comes with
@@ -184,12 +209,17 @@ func (s *Scanner) wanted(tx ledger.Tx, job *ledger.Job, key ledger.JobKey, w Wis
 	before := *job
 	switch {
 	case job.State == "", job.State == ledger.JobJudged,
-		job.State == ledger.JobFailed && now.Sub(job.Changed) >= s.policy.Life[alert.ClassFailed]:
+		job.State == ledger.JobFailed && (w.insists() || now.Sub(job.Changed) >= s.policy.Life[alert.ClassFailed]):
 		if err := job.Move(ledger.JobWanted, "", time.Time{}); err != nil {
 			return nil, nil, err
 		}
 		job.Attempts, job.From, job.AnalysisID = 0, "", ""
+	case job.State == ledger.JobWithheld && s.allowedNow(job):
+		if err := job.Move(ledger.JobWanted, "", time.Time{}); err != nil {
+			return nil, nil, err
+		}
 	}
+	askAlso(job, w, now)
 	if job.State == ledger.JobWaiting && w.Severity > job.Priority && strings.HasPrefix(job.Reason, ReasonQuota) {
 		job.NextTry = time.Time{} // what is left may be kept for just this
 	}
@@ -209,6 +239,30 @@ func (s *Scanner) wanted(tx ledger.Tx, job *ledger.Job, key ledger.JobKey, w Wis
 	}
 	job.Changed = now
 	return job, nil, tx.PutJob(job)
+}
+
+// askAlso remembers that another alert names the file, where that is news to the job:
+// its product may have what the others cannot give. Who insists is not told to wait.
+func askAlso(job *ledger.Job, w Wish, now time.Time) {
+	// Whoever holds it may be taking the file just now: that alert is not taken away.
+	offline := job.State == ledger.JobFetching && strings.HasPrefix(job.Reason, ReasonOffline) && !job.Claim.Held(now)
+	waits := offline || job.State == ledger.JobWaiting && strings.HasPrefix(job.Reason, ReasonFile)
+	if w.Alert.ID == "" || w.Known && !waits {
+		return
+	}
+	f := job.Fetch.Copy()
+	if w.insists() {
+		f.Insist(w.Alert)
+	} else if !f.Ask(w.Alert) {
+		return
+	}
+	if offline && (f.Handle.Source != w.Alert.Source || f.Handle.ID != w.Alert.ID) { // chosen anew, with this alert first
+		f.Restart()
+		f.Handle = alert.Handle{}
+	}
+	if job.Fetch = f; waits {
+		job.NextTry = time.Time{}
+	}
 }
 
 // merge keeps what was claimed first: a later, different claim is not better.

@@ -19,6 +19,12 @@ const (
 	ReasonRunning = "analysis running"
 	ReasonOrder   = "stronger hashes first"
 	ReasonEngine  = "engine trouble"
+
+	ReasonFetching     = "file being fetched"
+	ReasonOffline      = "endpoint offline"
+	ReasonFetchTrouble = "fetch trouble"
+	ReasonPolicy       = "not uploaded" // of a job that is withheld
+	NoFile             = "no file came" // of a job that failed for want of its file
 )
 
 const (
@@ -35,22 +41,32 @@ const (
 // for what stops everything (the store, a cancelled context); trouble with one
 // file is in its state, and reported as Trouble.
 func (s *Scanner) Step(ctx context.Context, job *ledger.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, s.policy.ClaimFor)
-	defer cancel()
+	run := ctx
+	ctx, done := s.during(ctx, job)
+	defer done()
 	defer s.outOfLine(job)
+	had := job.Kept()
+	defer func() { s.dropKept(job, had) }()
 	var err error
 	switch job.State {
 	case ledger.JobAnalysing:
 		err = s.poll(ctx, job)
+	case ledger.JobFetching:
+		err = s.fetch(ctx, job)
 	default: // a submit in doubt begins with the free look-up again
 		err = s.lookup(ctx, job, job.State == ledger.JobSubmitting)
 	}
 	switch {
 	case err == nil || errors.Is(err, ledger.ErrStale):
 		return nil // whoever took over carries on
+	case (fault.Is(err, fault.Interrupted) || errors.Is(err, context.Canceled)) && run.Err() == nil:
+		return nil // the claim was lost in the middle of a transfer
 	case fault.Is(err, fault.Interrupted):
 		s.giveBack(job)
 		return err
+	}
+	if f, ok := errors.AsType[*fetchError](err); ok {
+		return s.fetchTrouble(context.WithoutCancel(ctx), job, f)
 	}
 	return s.trouble(context.WithoutCancel(ctx), job, err)
 }
@@ -66,10 +82,26 @@ func (s *Scanner) giveBack(job *ledger.Job) {
 	})
 }
 
-// Trouble is an engine failure on one file; the job waits and is tried again.
+// PutBack gives a claimed job back without a step; it is due again after wait.
+func (s *Scanner) PutBack(ctx context.Context, job *ledger.Job, wait time.Duration) error {
+	err := s.change(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
+		j.Claim, j.NextTry = j.Claim.Release(), s.now().Add(wait)
+		return nil
+	})
+	if errors.Is(err, ledger.ErrStale) {
+		return nil
+	}
+	return err
+}
+
+// Trouble is a failure on one file; the job waits and is tried again. It is the
+// engine's, or with Fetch that of the product that was asked for the file; Source
+// is the product's name, "" when the trouble is on this side.
 type Trouble struct {
-	Hash alert.Hash
-	Err  error
+	Hash   alert.Hash
+	Fetch  bool
+	Source string
+	Err    error
 }
 
 // Error gives the failure.

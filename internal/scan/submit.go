@@ -2,10 +2,10 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/ledger"
 )
@@ -35,13 +35,27 @@ func (s *Scanner) submit(ctx context.Context, job *ledger.Job, doubt, behind boo
 	if err != nil || !granted {
 		return err
 	}
-	if !job.Claim.Held(s.now()) { // stopped for longer than the claim: it may be somebody else's now
-		return ledger.ErrStale
+	if err := s.stillOurs(ctx, job); err != nil {
+		return err
 	}
 	sub, err := s.engine.Submit(ctx, job.Key.Hash)
-	if err != nil {
+	uploads := err == nil && sub.Outcome == NotHeld && job.Kept() && s.takesFiles()
+	if uploads {
+		sub, err = s.upload(ctx, job)
+	}
+	switch {
+	case errors.Is(err, ledger.ErrStale):
+		return err // nothing was sent
+	case errors.Is(err, errRefetch):
+		return s.refetch(context.WithoutCancel(ctx), job, doubt)
+	case uploads && fault.Is(err, fault.Invalid):
+		return s.uploadRefused(context.WithoutCancel(ctx), job, err)
+	case err != nil:
 		keep = doubt || inDoubt(err)
 		return s.submitFailed(context.WithoutCancel(ctx), job, err, doubt)
+	}
+	if uploads && sub.Outcome == Accepted {
+		s.uploaded.Add(1)
 	}
 	keep = sub.Outcome == Accepted || doubt && sub.Outcome == AlreadyRunning
 	if keep && sub.ID != "" {
@@ -83,7 +97,7 @@ func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission
 			return s.wait(ctx, job, ReasonRunning, s.now().Add(min(unknownRetry, s.policy.PollMax)))
 		}
 		if sub.ID == "" {
-			return s.settle(ctx, job, func(j *ledger.Job) error {
+			return s.settle(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
 				return j.Move(ledger.JobWaiting, ReasonRunning, s.now().Add(min(unknownRetry, s.policy.PollMax)))
 			})
 		}
@@ -92,24 +106,65 @@ func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission
 		}
 		return s.analysing(ctx, job, sub.ID, s.policy.PollBase, doubt)
 	case SkippedByRule:
-		return s.settle(ctx, job, func(j *ledger.Job) error {
-			return j.Move(ledger.JobWithheld, "excluded by a rule of the engine's account", time.Time{})
+		return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+			if err := s.refund(tx, j); err != nil {
+				return err
+			}
+			j.Claim, j.Fetch = j.Claim.Release(), nil
+			return s.withheld(tx, j, "excluded by a rule of the engine's account")
 		})
 	case NotHeld:
-		return s.settle(ctx, job, func(j *ledger.Job) error {
-			return j.Move(ledger.JobWaiting, ReasonFile, s.now().Add(fileRetry))
+		err := s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+			if err := s.refund(tx, j); err != nil {
+				return err
+			}
+			return j.Move(ledger.JobWaiting, ReasonFile, time.Time{}) // under the claim: it goes on at once
 		})
+		if err != nil {
+			return err
+		}
+		return s.needFile(ctx, job)
 	case Unsupported:
 		return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
 			if err := s.refund(tx, j); err != nil {
 				return err
 			}
-			v := alert.Verdict{Engine: s.Engine(), Class: alert.NotSupported, Reason: sub.Reason, Weak: true}
-			v.Hashes = alert.NewHashes(string(j.Key.Hash))
-			return s.finish(tx, j, &ledger.VerdictRecord{Engine: s.Scope(), Verdict: v, Learned: s.now()}, ledger.LookedUp)
+			return s.neverTaken(tx, j, sub.Reason)
 		})
 	}
 	return fault.New(fault.Unavailable, "the engine gave an outcome that is not known: %q", sub.Outcome)
+}
+
+// refetch gets a file again whose archive is not on the spool any more. doubt: the
+// reservation may have been spent on it while it was there.
+func (s *Scanner) refetch(ctx context.Context, job *ledger.Job, doubt bool) error {
+	return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+		if doubt {
+			j.Reserved = ""
+		}
+		if err := s.refund(tx, j); err != nil {
+			return err
+		}
+		j.Claim = j.Claim.Release()
+		f := j.Fetch.Copy()
+		f.Restart()
+		j.Fetch = f
+		if f.Handle.Source == localSource {
+			return j.Move(ledger.JobWaiting, ReasonFile, s.now().Add(fileRetry))
+		}
+		return j.Move(ledger.JobFetching, ReasonFetching, time.Time{})
+	})
+}
+
+// uploadRefused gives up a file that the engine does not take, however it is packed.
+func (s *Scanner) uploadRefused(ctx context.Context, job *ledger.Job, cause error) error {
+	return s.settle(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+		j.Fetch = nil
+		if err := j.Move(ledger.JobFailed, "the engine refused the upload: "+cause.Error(), time.Time{}); err != nil {
+			return err
+		}
+		return tx.PutFanout(j.Key, ledger.AlertKey{})
+	})
 }
 
 // submitFailed tells a refusal for quota from a request whose outcome is unknown,
@@ -124,7 +179,7 @@ func (s *Scanner) submitFailed(ctx context.Context, job *ledger.Job, cause error
 		if doubt {
 			return s.wait(ctx, job, ReasonQuota, until)
 		}
-		return s.settle(ctx, job, func(j *ledger.Job) error { return j.Move(ledger.JobWaiting, ReasonQuota, until) })
+		return s.settle(ctx, job, func(_ ledger.Tx, j *ledger.Job) error { return j.Move(ledger.JobWaiting, ReasonQuota, until) })
 	}
 	if doubt || inDoubt(cause) {
 		return cause // stays submitting: looked up again before it is sent again
@@ -142,13 +197,13 @@ func (s *Scanner) submitFailed(ctx context.Context, job *ledger.Job, cause error
 }
 
 // settle gives the reservation back, moves the job, and releases the claim.
-func (s *Scanner) settle(ctx context.Context, job *ledger.Job, move func(*ledger.Job) error) error {
+func (s *Scanner) settle(ctx context.Context, job *ledger.Job, move func(ledger.Tx, *ledger.Job) error) error {
 	return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
 		if err := s.refund(tx, j); err != nil {
 			return err
 		}
 		j.Claim = j.Claim.Release()
-		return move(j)
+		return move(tx, j)
 	})
 }
 

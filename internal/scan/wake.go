@@ -13,6 +13,21 @@ const wakeBatch = 100
 
 // Wake makes every waiting job whose reason begins with prefix due at once.
 func (s *Scanner) Wake(ctx context.Context, prefix string) error {
+	return s.each(ctx, func(j *ledger.Job) bool {
+		return j.State == ledger.JobWaiting && strings.HasPrefix(j.Reason, prefix)
+	}, func(j *ledger.Job) error {
+		j.NextTry = time.Time{}
+		return nil
+	})
+}
+
+// Reopen asks again for the files that a policy withheld and now allows.
+func (s *Scanner) Reopen(ctx context.Context) error {
+	return s.each(ctx, s.allowedNow, func(j *ledger.Job) error { return j.Move(ledger.JobWanted, "", time.Time{}) })
+}
+
+// each changes the jobs that match, a batch at a time.
+func (s *Scanner) each(ctx context.Context, match func(*ledger.Job) bool, change func(*ledger.Job) error) error {
 	var keys []ledger.JobKey
 	err := s.store.View(ctx, func(tx ledger.Tx) error {
 		keys = nil
@@ -20,7 +35,7 @@ func (s *Scanner) Wake(ctx context.Context, prefix string) error {
 			if err != nil {
 				return err
 			}
-			if j.State == ledger.JobWaiting && strings.HasPrefix(j.Reason, prefix) {
+			if match(j) {
 				keys = append(keys, j.Key)
 			}
 		}
@@ -35,10 +50,12 @@ func (s *Scanner) Wake(ctx context.Context, prefix string) error {
 				if err != nil {
 					return err
 				}
-				if j == nil || j.State != ledger.JobWaiting {
+				if j == nil || !match(j) {
 					continue
 				}
-				j.NextTry = time.Time{}
+				if err := change(j); err != nil {
+					return err
+				}
 				if err := tx.PutJob(j); err != nil {
 					return err
 				}

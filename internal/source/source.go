@@ -267,11 +267,12 @@ func Capabilities(s Source) []Capability {
 	_, notes := s.(NoteReader)
 	_, remove := s.(NoteRemover)
 	_, resolve := s.(Resolver)
+	_, fetch := s.(Fetcher)
 	_, hosts := s.(HostFinder)
 	return []Capability{
 		{"list", list}, {"get", get}, {"sync", feed}, {"incidents", incidents},
 		{"note add", note}, {"note list", notes}, {"note remove", remove},
-		{"resolve", resolve}, {"hosts", hosts},
+		{"resolve", resolve}, {"fetch", fetch}, {"hosts", hosts},
 	}
 }
 

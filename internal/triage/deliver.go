@@ -27,6 +27,8 @@ type item struct {
 	rec    *ledger.Alert
 	effect *ledger.Effect // nil: never tried
 	text   string
+	// purpose of what has yet to be tried.
+	purpose ledger.Purpose
 }
 
 func (i *item) key() ledger.EffectKey {
@@ -126,7 +128,7 @@ func (d *deliverer) item(tx ledger.Tx, o *ledger.Outgoing) (*item, error) {
 	if err != nil {
 		return nil, err
 	}
-	it := &item{out: o, rec: rec}
+	it := &item{out: o, rec: rec, purpose: ledger.PurposeVerdict}
 	if rec == nil {
 		it.rec = &ledger.Alert{}
 		return it, nil
@@ -140,8 +142,13 @@ func (d *deliverer) item(tx ledger.Tx, o *ledger.Outgoing) (*item, error) {
 	}
 	// A note says what its marker names, or is not sent: the verdict may be on the
 	// way to being another one.
-	if w, _ := worst(files); w != nil && verdictMarker(w.Verdict.Verdict) == o.Marker {
+	w, awaited := worst(files)
+	f := withoutFile(files)
+	switch {
+	case w != nil && verdictMarker(w.Verdict.Verdict) == o.Marker:
 		it.text = noteText(rec, files, d.traits)
+	case w == nil && !awaited && f != nil && noFileMarker(d.Scanner.Engine(), f) == o.Marker:
+		it.text, it.purpose = noFileText(d.Scanner.Engine(), f, rec.Marker, d.traits), ledger.PurposeNoFile
 	}
 	return it, nil
 }
@@ -286,7 +293,7 @@ func (d *deliverer) intend(ctx context.Context, items []*item) ([]*item, error) 
 				return err
 			}
 			if e == nil {
-				e = &ledger.Effect{EffectKey: it.key(), Purpose: ledger.PurposeVerdict}
+				e = &ledger.Effect{EffectKey: it.key(), Purpose: it.purpose}
 			}
 			if it.effect != nil && !e.Changed.Equal(it.effect.Changed) || it.effect == nil && e.State != "" || e.Claim.Held(now) && e.Claim.Holder != d.Holder {
 				continue // another process was faster

@@ -3,10 +3,12 @@ package triage
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"edrc/internal/alert"
 	"edrc/internal/ledger"
+	"edrc/internal/scan"
 )
 
 // fileState is what is known about one file of an alert.
@@ -95,7 +97,7 @@ func (s *Service) evaluate(tx ledger.Tx, rec *ledger.Alert) error {
 		return rec.Move(ledger.AlertOpen, "")
 	}
 	if w == nil {
-		return rec.Move(ledger.AlertSkipped, unjudged(files))
+		return s.withoutVerdict(tx, rec, files)
 	}
 	v := w.Verdict.Verdict
 	rec.Verdict, rec.Family = v.Class, v.Family
@@ -110,6 +112,41 @@ func (s *Service) evaluate(tx ledger.Tx, rec *ledger.Alert) error {
 	}
 	rec.Marker = verdictMarker(v)
 	return tx.PutOutgoing(&ledger.Outgoing{Alert: rec.Key(), Marker: rec.Marker, Class: v.Class})
+}
+
+// withoutVerdict ends an alert whose files are all given up. That a file could not be
+// had in all the time it was asked for is said on the alert, once; other reasons
+// stand in the alert's record alone.
+func (s *Service) withoutVerdict(tx ledger.Tx, rec *ledger.Alert, files []fileState) error {
+	why := unjudged(files)
+	f := withoutFile(files)
+	if f == nil || rec.Note == "" || s.Settings.NotesOff {
+		return rec.Move(ledger.AlertSkipped, why)
+	}
+	marker := noFileMarker(s.Scanner.Engine(), f)
+	if rec.State == ledger.AlertDone && rec.Marker == marker {
+		return nil
+	}
+	if err := rec.Move(ledger.AlertOpen, why); err != nil {
+		return err
+	}
+	rec.Marker = marker
+	return tx.PutOutgoing(&ledger.Outgoing{Alert: rec.Key(), Marker: marker})
+}
+
+// withoutFile gives the first file that could not be had; nil when there is none.
+func withoutFile(files []fileState) *fileState {
+	for i, f := range files {
+		if f.Job != nil && f.Job.State == ledger.JobFailed && strings.HasPrefix(f.Job.Reason, scan.NoFile) {
+			return &files[i]
+		}
+	}
+	return nil
+}
+
+// noFileMarker names the content of a note that tells that f could not be had.
+func noFileMarker(engine string, f *fileState) string {
+	return ledger.Marker(ledger.PurposeNoFile, ledger.NoFileSubject(engine, f.Job.Key.Hash))
 }
 
 // verdictMarker names the content of a note that tells v.

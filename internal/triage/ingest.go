@@ -69,7 +69,7 @@ func (s *Service) ingest(tx ledger.Tx, src source.Source, a *alert.Alert, sawFil
 // what can be said already.
 func (s *Service) judgeFiles(tx ledger.Tx, rec *ledger.Alert, sawFile func(ledger.JobKey)) error {
 	for _, f := range rec.Files {
-		job, _, err := s.Scanner.Want(tx, scan.Wish{File: f, Severity: rec.Severity})
+		job, _, err := s.Scanner.Want(tx, scan.Wish{File: f, Severity: rec.Severity, Alert: rec.Handle, Known: true})
 		if err != nil {
 			return err
 		}

@@ -18,18 +18,29 @@ type ScanOptions struct {
 	MaxAge  time.Duration // 0: the life of the class
 	Wait    time.Duration // how long to wait for a running analysis; 0: not at all
 	By      string        // who asks, for the record
+	// Watch is told where a file stands, nil for nobody; it is called from several
+	// goroutines. done: nothing more will happen to it now.
+	Watch func(f alert.File, text string, done bool)
+}
+
+func (o ScanOptions) watch(f alert.File, text string, done bool) {
+	if o.Watch != nil {
+		o.Watch(f, text, done)
+	}
 }
 
 // Judged is what is known of one file after Scan.
 type Judged struct {
 	File    alert.File
-	Ref     alert.Ref // the alert that names it; zero for a bare hash
+	Ref     alert.Ref    // the alert that names it; zero for a bare hash
+	Alert   alert.Handle // the same, for asking its product for the file
 	Verdict *alert.Verdict
 	From    ledger.Origin
 	Learned time.Time // our clock
 	Age     time.Duration
 	Cost    int    // scans spent on it now
 	Pending string // why there is no verdict yet, in words
+	Waits   bool   // the next sync carries it on
 	Err     error
 }
 
@@ -37,7 +48,7 @@ type Judged struct {
 // costs nothing. The result has one entry for each file, in order.
 func (s *Service) Scan(ctx context.Context, files []Judged, o ScanOptions) ([]Judged, error) {
 	if s.Scanner == nil {
-		return nil, fault.Usagef("no scan engine is configured").WithHint("add `scan: {engine: intezer, api_key: …}` to the configuration")
+		return nil, noEngine()
 	}
 	keys, err := s.wish(ctx, files, o)
 	if err != nil {
@@ -58,7 +69,10 @@ func (s *Service) Scan(ctx context.Context, files []Judged, o ScanOptions) ([]Ju
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			files[i].Cost, files[i].Err = s.drive(ctx, keys[i], o.Wait)
+			var cost int
+			cost, files[i].Err = s.drive(ctx, keys[i], o.Wait, func(text string) { o.watch(files[i].File, text, false) })
+			files[i].Cost += cost
+			o.watch(files[i].File, "", true)
 		})
 	}
 	wg.Wait()
@@ -73,7 +87,7 @@ func (s *Service) wish(ctx context.Context, files []Judged, o ScanOptions) ([]le
 		err := s.Store.Update(ctx, len(part), func(tx ledger.Tx) error {
 			for i, f := range part {
 				// Somebody is waiting in front of a screen: before anything cron wants.
-				job, _, err := s.Scanner.Want(tx, scan.Wish{File: f.File, Severity: alert.Critical, MaxAge: o.MaxAge, Refresh: o.Refresh})
+				job, _, err := s.Scanner.Want(tx, scan.Wish{File: f.File, Severity: alert.Critical, MaxAge: o.MaxAge, Refresh: o.Refresh, Alert: f.Alert})
 				if err != nil {
 					return err
 				}
@@ -93,7 +107,7 @@ func (s *Service) wish(ctx context.Context, files []Judged, o ScanOptions) ([]le
 // drive steps one job until it is settled or the wait is over, and gives how many
 // scans that cost. Another process may be driving the same job: then this one
 // only watches.
-func (s *Service) drive(ctx context.Context, key ledger.JobKey, wait time.Duration) (int, error) {
+func (s *Service) drive(ctx context.Context, key ledger.JobKey, wait time.Duration, tell func(string)) (int, error) {
 	deadline := s.Now().Add(wait)
 	cost := 0
 	for {
@@ -116,6 +130,7 @@ func (s *Service) drive(ctx context.Context, key ledger.JobKey, wait time.Durati
 		if job == nil || job.Terminal() || s.parked(job) {
 			return cost, nil
 		}
+		tell(waitReason(job))
 		next := job.Due()
 		if next.After(deadline) || wait == 0 && job.State == ledger.JobAnalysing {
 			return cost, nil
@@ -134,10 +149,10 @@ func unwrapTrouble(err error) error {
 	return err
 }
 
-// parked reports a job that no amount of waiting here helps: it needs its file, or
-// quota.
+// parked reports a job that no amount of waiting here helps: its endpoint is offline,
+// nobody has its file, or the quota is used up.
 func (s *Service) parked(j *ledger.Job) bool {
-	return j.State == ledger.JobWaiting && j.NextTry.Sub(s.Now()) > 30*time.Second
+	return (j.State == ledger.JobWaiting || j.State == ledger.JobFetching) && j.NextTry.Sub(s.Now()) > 30*time.Second
 }
 
 func (s *Service) job(ctx context.Context, key ledger.JobKey) (*ledger.Job, error) {
@@ -165,7 +180,7 @@ func (s *Service) collect(ctx context.Context, files []Judged, keys []ledger.Job
 				continue
 			}
 			if j.State != ledger.JobJudged {
-				f.Pending = waitReason(j)
+				f.Pending, f.Waits = waitReason(j), !j.Terminal()
 				continue
 			}
 			v, err := tx.Verdict(keys[i].Engine, keys[i].Hash)
@@ -176,6 +191,7 @@ func (s *Service) collect(ctx context.Context, files []Judged, keys []ledger.Job
 				continue
 			}
 			verdict := v.Verdict
+			f.Pending, f.Waits = "", false
 			f.Verdict, f.Learned, f.Age, f.From = &verdict, v.Learned, v.Age(s.Now()), ledger.Remembered
 			if f.Cost > 0 {
 				f.From = ledger.Scanned
@@ -185,6 +201,27 @@ func (s *Service) collect(ctx context.Context, files []Judged, keys []ledger.Job
 		}
 		return nil
 	})
+}
+
+// IncidentAlerts gives the alerts of an incident; where the product has no grouping
+// of its own, an alert is its own incident.
+func (s *Service) IncidentAlerts(ctx context.Context, ref alert.Ref) ([]alert.Ref, error) {
+	if !ref.Incident {
+		return []alert.Ref{ref}, nil
+	}
+	in, own, err := s.Incident(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if !own {
+		ref.Incident = false
+		return []alert.Ref{ref}, nil
+	}
+	out := make([]alert.Ref, 0, len(in.Alerts))
+	for _, h := range in.Alerts {
+		out = append(out, alert.Ref{Source: ref.Source, ID: h.ID})
+	}
+	return out, nil
 }
 
 // AlertFiles reads alerts and gives the files they name, ready for Scan.
@@ -198,7 +235,7 @@ func (s *Service) AlertFiles(ctx context.Context, refs []alert.Ref) ([]Judged, [
 			continue
 		}
 		for _, f := range d.Files {
-			out = append(out, Judged{File: f.File, Ref: ref})
+			out = append(out, Judged{File: f.File, Ref: ref, Alert: d.Alert.Handle})
 		}
 		if len(d.Files) == 0 {
 			out = append(out, Judged{Ref: ref, Pending: SkipNoFile})

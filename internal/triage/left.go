@@ -21,7 +21,7 @@ func (r *syncer) finish(ctx context.Context) error {
 	if r.trouble != nil && !fault.Is(r.trouble, fault.Interrupted) {
 		r.sum.Errors = append(r.sum.Errors, SourceError{r.Scanner.Engine(), fault.At(r.trouble, r.Scanner.Engine(), "")})
 	}
-	r.sum.ScansSpent, r.sum.ScansPriced = r.Scanner.Spent(), r.Scanner.Priced()
+	r.sum.ScansSpent, r.sum.ScansPriced, r.sum.Uploaded = r.Scanner.Spent(), r.Scanner.Priced(), r.Scanner.Uploaded()
 	err := r.Store.View(ctx, r.countLeft)
 	if q, qerr := r.Scanner.QuotaNow(ctx); qerr == nil && q.Known && q.Limit >= 0 {
 		left, _ := q.Left(0)
@@ -66,7 +66,7 @@ func (r *syncer) countAlerts(tx ledger.Tx, t *target) error {
 		switch {
 		case a.Seen.Before(r.started):
 		case a.State == ledger.AlertSkipped:
-			r.sum.Skipped[a.Reason]++
+			r.sum.Skipped[inShort(a.Reason)]++
 		case a.Verdict != "":
 			r.sum.ScansSaved++
 		}
@@ -136,6 +136,22 @@ func (r *syncer) countFiles(tx ledger.Tx) error {
 	return nil
 }
 
+// inShort gives the first words of a reason, which many share: "withheld: not
+// uploaded", without the type or size that decided.
+func inShort(reason string) string {
+	head, rest, ok := strings.Cut(reason, ": ")
+	if !ok {
+		return reason
+	}
+	if i := strings.IndexAny(rest, ":,"); i >= 0 {
+		rest = rest[:i]
+	}
+	return head + ": " + rest
+}
+
+// doubtful is said of a paid request whose outcome is unknown.
+const doubtful = "submit in doubt"
+
 // waitReason says in a few words what an unfinished job waits for.
 func waitReason(j *ledger.Job) string {
 	switch {
@@ -144,7 +160,7 @@ func waitReason(j *ledger.Job) string {
 	case j.State == ledger.JobAnalysing:
 		return scan.ReasonRunning
 	case j.State == ledger.JobSubmitting:
-		return "submit in doubt"
+		return doubtful
 	}
 	return "not asked yet"
 }

@@ -349,6 +349,7 @@ type FileView struct {
 	From    ledger.Origin   `json:"from,omitempty"`
 	By      string          `json:"by,omitempty"`
 	Learned time.Time       `json:"learned,omitzero"`
+	Fetch   *FetchView      `json:"fetch,omitempty"`
 }
 
 func fileViews(files []fileState) []FileView {
@@ -357,6 +358,7 @@ func fileViews(files []fileState) []FileView {
 		v := FileView{File: f.File}
 		if f.Job != nil {
 			v.State, v.Reason, v.NextTry, v.From = f.Job.State, f.Job.Reason, f.Job.NextTry, f.Job.From
+			v.Fetch = fetchView(f.Job.Fetch)
 			if v.Reason == "" && !f.Job.Terminal() {
 				v.Reason = waitReason(f.Job)
 			}

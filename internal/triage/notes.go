@@ -49,7 +49,7 @@ func (s *Service) AddNote(ctx context.Context, ref alert.Ref, text, key string) 
 	rec := &ledger.Alert{Handle: a.Handle, Created: a.Created, Marker: ledger.Marker(ledger.PurposeManual, key)}
 	d := &deliverer{Service: s, src: src, sid: sid, noter: noter, traits: src.Traits(), sum: newSourceSummary(src.Name()),
 		stop: func() bool { return false }}
-	it := &item{out: &ledger.Outgoing{Alert: rec.Key(), Marker: rec.Marker}, rec: rec, text: finishNote(text, rec.Marker, d.traits)}
+	it := &item{out: &ledger.Outgoing{Alert: rec.Key(), Marker: rec.Marker}, rec: rec, text: finishNote(text, rec.Marker, d.traits), purpose: ledger.PurposeManual}
 	receipt := &NoteReceipt{Ref: ref, Key: key}
 	if repeat {
 		seen, err := d.repeated(ctx, it)
@@ -244,7 +244,7 @@ func (d *deliverer) repost(ctx context.Context, rec *ledger.Alert) error {
 	if !ok || d.Now().Sub(rec.NoteAt) < 2*d.traits.NoteSettle {
 		return nil
 	}
-	it := &item{out: &ledger.Outgoing{Alert: rec.Key(), Marker: rec.Marker, Class: rec.Noted}, rec: rec}
+	it := &item{out: &ledger.Outgoing{Alert: rec.Key(), Marker: rec.Marker, Class: rec.Noted}, rec: rec, purpose: ledger.PurposeVerdict}
 	seen, err := d.findNote(ctx, reader, it)
 	if err != nil || seen != nil {
 		return fault.At(err, d.src.Name(), "read notes")

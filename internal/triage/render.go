@@ -58,6 +58,12 @@ func noteText(rec *ledger.Alert, files []fileState, t source.Traits) string {
 	return finishNote(b.String(), rec.Marker, t)
 }
 
+// noFileText renders the note that tells that a file could not be had.
+func noFileText(engine string, f *fileState, marker string, t source.Traits) string {
+	body := fmt.Sprintf("%s: no verdict, the file could not be had\n%s%s\n", title(engine), fileLine(*f, false), vendorText(f.Job.Reason))
+	return finishNote(body, marker, t)
+}
+
 // finishNote makes a body safe for the product, cuts it to what fits, and puts
 // the marker under it.
 func finishNote(body, marker string, t source.Traits) string {

@@ -34,6 +34,9 @@ func (d *deliverer) finish(tx ledger.Tx, it *item, e *ledger.Effect) error {
 		return err
 	}
 	reason := ""
+	if it.out.Class == "" {
+		reason = rec.Reason // why there is no verdict
+	}
 	switch {
 	case e == nil:
 	case e.State == ledger.EffectRefused:
@@ -168,7 +171,7 @@ func (d *deliverer) done(ctx context.Context, items []*item, which func(*item) (
 				return err
 			}
 			if e == nil {
-				e = &ledger.Effect{EffectKey: it.key(), Purpose: ledger.PurposeVerdict}
+				e = &ledger.Effect{EffectKey: it.key(), Purpose: it.purpose}
 			}
 			id, foreign := which(it)
 			if err := d.settle(tx, it, e, id, foreign); err != nil {

@@ -44,6 +44,7 @@ type Summary struct {
 	Remembered  int              `json:"remembered"`
 	LookedUp    int              `json:"looked_up"`
 	Scanned     int              `json:"scanned"`
+	Uploaded    int              `json:"uploaded"` // of the scanned ones, because the engine did not hold them
 	Failed      int              `json:"failed"`
 	Notes       int              `json:"notes"`
 	NotesDue    int              `json:"notes_due"` // queued, in doubt or not sent yet

@@ -45,6 +45,7 @@ type syncer struct {
 	judged  *distinct[ledger.JobKey] // jobs whose verdict came in during this run
 	touched *distinct[ledger.JobKey] // every job that this run had to do with
 	trouble error                    // the engine's last failure
+	carrier *carrier                 // the files that are on their way
 	// progress counts what got further in any way: an analysis that still runs did not.
 	progress atomic.Int64
 }
@@ -88,8 +89,16 @@ func (s *Service) Sync(ctx context.Context, o SyncOptions) (*Summary, error) {
 			return nil, err
 		}
 	}
+	if err := s.Scanner.Reopen(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.Scanner.Tidy(ctx); err != nil && !fault.Is(err, fault.Interrupted) {
+		r.sum.Errors = append(r.sum.Errors, SourceError{"spool", fault.At(err, "spool", "")})
+	}
 	r.pullAll(ctx)
+	r.carrier = newCarrier(ctx, r.Settings.withDefaults().Workers)
 	err = r.work(ctx)
+	r.carrier.close()
 	if e := r.finish(context.WithoutCancel(ctx)); err == nil {
 		err = e
 	}
@@ -270,6 +279,7 @@ func (r *syncer) round(ctx context.Context) (int, error) {
 	var jobs []func() (int, error)
 	jobs = append(jobs,
 		func() (int, error) { return r.judge(ctx) },
+		func() (int, error) { return r.carrier.wait(r.stop, stopGrace) },
 		func() (int, error) { n, err := r.fanout(ctx, r.stop); r.progress.Add(int64(n)); return n, err })
 	if !r.o.DryRun {
 		for _, t := range r.targets {
@@ -277,55 +287,6 @@ func (r *syncer) round(ctx context.Context) (int, error) {
 		}
 	}
 	return newShift(len(jobs)).run(jobs, func() bool { return r.stop() || ctx.Err() != nil })
-}
-
-// judge claims a batch of file jobs of the highest priority and steps each.
-func (r *syncer) judge(ctx context.Context) (int, error) {
-	if r.refused() {
-		return 0, nil
-	}
-	workers := r.Settings.withDefaults().Workers
-	jobs, err := r.Scanner.Claim(ctx, 4*workers)
-	if err != nil || len(jobs) == 0 {
-		return 0, err
-	}
-	errs := make([]error, len(jobs))
-	before := make([]ledger.JobState, len(jobs))
-	slots := make(chan struct{}, workers)
-	var wg sync.WaitGroup
-	for i, j := range jobs {
-		before[i] = j.State
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = r.Scanner.Step(ctx, j)
-		})
-	}
-	wg.Wait()
-	var fatal []error
-	for i, err := range errs {
-		r.tally(jobs[i])
-		if jobs[i].State != before[i] {
-			r.progress.Add(1)
-		}
-		if _, ok := errors.AsType[*scan.Trouble](err); ok {
-			r.mu.Lock()
-			r.trouble = err
-			r.mu.Unlock()
-		} else if err != nil {
-			fatal = append(fatal, err)
-		}
-	}
-	r.observe(Event{What: "files", Done: r.judged.len()})
-	return len(jobs), errors.Join(fatal...)
-}
-
-// tally remembers that the run had to do with a job.
-func (r *syncer) tally(j *ledger.Job) {
-	r.touched.add(j.Key)
-	if j.State == ledger.JobJudged {
-		r.judged.add(j.Key)
-	}
 }
 
 // notes delivers one source's due notes; failures are its own.
@@ -348,81 +309,4 @@ func (r *syncer) notes(ctx context.Context, t *target) int {
 		r.fail(t, err)
 	}
 	return n
-}
-
-// nextDue gives when there is something to do again: an analysis to poll, a note
-// to read again. Zero: nothing that this run should wait for.
-func (r *syncer) nextDue(ctx context.Context) (time.Time, error) {
-	if r.o.DryRun {
-		return time.Time{}, nil
-	}
-	var next time.Time
-	if !r.refused() {
-		var err error
-		if next, err = r.Scanner.NextDue(ctx); err != nil {
-			return next, err
-		}
-	}
-	err := r.Store.View(ctx, func(tx ledger.Tx) error {
-		for _, t := range r.targets {
-			if t.sid == "" || t.failures >= giveUpAfter {
-				continue
-			}
-			at, err := r.nextNote(tx, t)
-			if err != nil {
-				return err
-			}
-			if !at.IsZero() && (next.IsZero() || at.Before(next)) {
-				next = at
-			}
-		}
-		return nil
-	})
-	return next, err
-}
-
-// refused reports whether the engine refuses our key: then no file can be judged
-// in this run, and waiting does not help.
-func (r *syncer) refused() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return fault.Is(r.trouble, fault.Auth) || fault.Is(r.trouble, fault.Denied)
-}
-
-// nextNote gives when the source's next queued note may be tried, by its effect.
-func (r *syncer) nextNote(tx ledger.Tx, t *target) (time.Time, error) {
-	var next time.Time
-	var after *ledger.Outgoing
-	for {
-		outs, err := tx.Outgoing(t.sid, after, chunk)
-		if err != nil || len(outs) == 0 {
-			return next, err
-		}
-		for _, o := range outs {
-			at := t.notSoon
-			rec, err := tx.AlertAt(o.Alert)
-			if err != nil {
-				return next, err
-			}
-			if rec != nil {
-				e, err := tx.Effect(ledger.EffectKey{Source: t.sid, Container: rec.Note, Marker: o.Marker})
-				if err != nil {
-					return next, err
-				}
-				if e != nil && e.NextCheck.After(at) {
-					at = e.NextCheck
-				}
-				if e != nil && e.Claim.Held(r.Now()) && e.Claim.Until.After(at) {
-					at = e.Claim.Until
-				}
-			}
-			if at.IsZero() {
-				at = r.Now()
-			}
-			if next.IsZero() || at.Before(next) {
-				next = at
-			}
-		}
-		after = outs[len(outs)-1]
-	}
 }

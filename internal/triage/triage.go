@@ -144,6 +144,22 @@ func SourceID(ctx context.Context, src source.Source) (alert.SourceID, error) {
 	return alert.SourceID(hex.EncodeToString(sum[:6])), nil
 }
 
+// SourceOf finds the configured source behind remembered alerts; nil when there is
+// none. A source that cannot tell who it is may be the one: then its error.
+func (s *Service) SourceOf(ctx context.Context, sid alert.SourceID) (source.Source, error) {
+	var unknown error
+	for _, src := range s.Sources {
+		id, err := SourceID(ctx, src)
+		switch {
+		case err != nil:
+			unknown = err
+		case id == sid:
+			return src, nil
+		}
+	}
+	return nil, unknown
+}
+
 // SourceError is the failure of one source; the others go on.
 type SourceError struct {
 	Source string

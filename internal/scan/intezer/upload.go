@@ -43,7 +43,7 @@ func (c *Client) SubmitFile(ctx context.Context, u scan.Upload) (scan.Submission
 	switch {
 	case u.Open == nil || u.Size <= 0:
 		return scan.Submission{}, &fault.Error{Kind: fault.Invalid, Source: name, Op: op, Msg: "there are no bytes to upload"}
-	case u.Size > c.maxUpload:
+	case u.Size > c.packed(u):
 		return scan.Submission{Outcome: scan.Unsupported, Reason: "the file is larger than scan.max_upload"}, nil
 	}
 	defer c.passwords.add(u.Password)()
@@ -60,6 +60,15 @@ func (c *Client) SubmitFile(ctx context.Context, u scan.Upload) (scan.Submission
 		}
 		// A 400 was not processed. What was dropped is a nicety; the scan is not.
 	}
+}
+
+// packed is the most bytes that an upload may have: an archive is a little larger
+// than an incompressible file in it.
+func (c *Client) packed(u scan.Upload) int64 {
+	if u.Password == "" {
+		return c.maxUpload
+	}
+	return c.maxUpload + c.maxUpload/1000 + 4<<10
 }
 
 // part is a text part of the form.

@@ -31,6 +31,7 @@ type analysisDTO struct {
 
 // codeReuse is the body of …/code-reuse (contracts 2.6).
 type codeReuse struct {
+	Genes    number       `json:"gene_count"`
 	Families list[family] `json:"families"`
 }
 
@@ -55,6 +56,15 @@ type subAnalyses struct {
 		ID     text `json:"sub_analysis_id"`
 		SHA256 text `json:"sha256"`
 		Source text `json:"source"`
+		// Extraction and all in it are optional.
+		Extraction struct {
+			From      text `json:"collected_from"`
+			Dropped   text `json:"dropped_path"`
+			Processes list[struct {
+				Path   text `json:"process_path"`
+				Module text `json:"module_path"`
+			}] `json:"processes"`
+		} `json:"extraction_info"`
 	}] `json:"sub_analyses"`
 }
 
