@@ -89,9 +89,22 @@ func (v *Vendor) Writes(r *http.Request) bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead && !strings.HasSuffix(r.URL.Path, "/oauth2/v2.0/token")
 }
 
+// Refuse answers with a status that is an error, as Entra or as the APIs say it. A 429 says
+// when to come back, by pick.
+func (v *Vendor) Refuse(w http.ResponseWriter, r *http.Request, status int, pick uint64) {
+	if status == http.StatusTooManyRequests && pick%2 == 0 {
+		w.Header().Set("Retry-After", "1")
+	}
+	if strings.HasSuffix(r.URL.Path, "/oauth2/v2.0/token") {
+		refuse(w, status, "temporarily_unavailable", 90033, "A transient error has occurred. Please try again.")
+		return
+	}
+	fail(w, status, map[int]string{429: "TooManyRequests", 500: "InternalServerError", 503: "ServiceUnavailable"}[status], http.StatusText(status))
+}
+
 // Config implements world.Vendor.
 func (v *Vendor) Config(url string) string {
-	return fmt.Sprintf("{kind: defender, tenant_id: %s, client_id: %s, client_secret: %q, authority: %q, graph_url: %q, mde_url: %q, settle: 0s, note_settle: %s}",
+	return fmt.Sprintf("{kind: defender, tenant_id: %s, client_id: %s, client_secret: %q, authority: %q, graph_url: %q, mde_url: %q, settle: 0s, note_settle: %s, rate: 1000}",
 		TenantID, ClientID, ClientSecret, url, url, url, v.opt.NoteLag)
 }
 

@@ -19,12 +19,23 @@ import (
 // a minute and 1,500 an hour, and 10 a minute that start a live response.
 const rateLive = "live-response"
 
-func graphLimits() map[string]httpx.Limit {
+func graphLimits(rate float64) map[string]httpx.Limit {
+	if rate > 0 {
+		return map[string]httpx.Limit{"": ownLimit(rate)}
+	}
 	return map[string]httpx.Limit{"": {PerSecond: 2.3, Burst: 12}}
 }
 
-func mdeLimits() map[string]httpx.Limit {
+func mdeLimits(rate float64) map[string]httpx.Limit {
+	if rate > 0 {
+		return map[string]httpx.Limit{"": ownLimit(rate), rateLive: ownLimit(rate)}
+	}
 	return map[string]httpx.Limit{"": {PerSecond: 0.4, Burst: 50}, rateLive: {PerSecond: 0.15, Burst: 1}}
+}
+
+// ownLimit is a rate that the options name.
+func ownLimit(rate float64) httpx.Limit {
+	return httpx.Limit{PerSecond: rate, Burst: max(1, int(rate))}
 }
 
 // api is one of the two APIs, with the tokens that it takes.

@@ -73,14 +73,14 @@ func New(o Options, env Env) (*Client, error) {
 	c.graph, err = newAPI(&api{
 		source: env.Name, product: "Microsoft Graph", apiName: graphName, licence: "a Microsoft Defender licence that has alerts",
 		tokens: newTokens(issue, official.graph+"/.default", c.now),
-	}, where.graph+"/v1.0", key, graphLimits(), env.HTTP)
+	}, where.graph+"/v1.0", key, graphLimits(o.Rate), env.HTTP)
 	if err != nil {
 		return nil, err
 	}
 	c.mde, err = newAPI(&api{
 		source: env.Name, product: "the Defender for Endpoint API", apiName: mdeName, licence: "Microsoft Defender for Endpoint Plan 2",
 		tokens: newTokens(issue, o.MDEScope, c.now),
-	}, where.mde+"/api", key, mdeLimits(), env.HTTP)
+	}, where.mde+"/api", key, mdeLimits(o.Rate), env.HTTP)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,10 @@ type Options struct {
 	NoteSettle *time.Duration `yaml:"note_settle"`
 	Settle     *time.Duration `yaml:"settle"`
 	Overlap    *time.Duration `yaml:"overlap"`
+
+	// Rate is how many requests may be sent to each API in a second; default the limits
+	// that Microsoft publishes, 2.3 to Graph and 0.4 to the endpoint API.
+	Rate float64 `yaml:"rate"`
 }
 
 // noteMax is the most characters of a comment. Microsoft names no limit; this many
@@ -72,6 +76,8 @@ func (o Options) normalise() (Options, cloud, error) {
 		missing = append(missing, "one of client_secret, certificate, managed_identity")
 	}
 	switch {
+	case !(o.Rate >= 0): // also refuses NaN
+		return o, where, fault.Usagef("rate: must not be negative")
 	case len(missing) > 0:
 		return o, where, fault.Usagef("not configured: %s", strings.Join(missing, ", "))
 	case ways > 1:

@@ -9,24 +9,15 @@ import (
 	"edrc/internal/source"
 )
 
-// Coverage is how far GuardDuty is seen in one account and region.
-type Coverage struct {
-	Account string `json:"account"`
-	Region  string `json:"region"`
-	State   string `json:"state"` // enabled, off, denied, error
-	// Detail says more: who reads it, that the detector is suspended, or what failed.
-	Detail string `json:"detail,omitempty"`
-}
-
-// Coverage asks every account and region, in the order of the configuration, whether
-// GuardDuty is on and may be read. It fails only when it cannot learn where to ask.
-func (c *Client) Coverage(ctx context.Context) ([]Coverage, error) {
+// Coverage implements source.Coverer: it asks every account and region, in the order of
+// the configuration, whether GuardDuty is on and may be read.
+func (c *Client) Coverage(ctx context.Context) ([]source.Coverage, error) {
 	table, _, err := c.coverage(ctx)
 	return table, err
 }
 
 // coverage is Coverage, and what went wrong where.
-func (c *Client) coverage(ctx context.Context) ([]Coverage, []siteError, error) {
+func (c *Client) coverage(ctx context.Context) ([]source.Coverage, []siteError, error) {
 	found, err := c.survey(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -41,9 +32,9 @@ func (c *Client) coverage(ctx context.Context) ([]Coverage, []siteError, error) 
 		return nil, nil, c.conn.Explain(ctx.Err(), "", "")
 	}
 	var failures []siteError
-	var table []Coverage
+	var table []source.Coverage
 	for _, s := range sites {
-		row := Coverage{Account: s.account, Region: s.region, State: s.state}
+		row := source.Coverage{Account: s.account, Region: s.region, State: s.state}
 		switch {
 		case s.err != nil:
 			row.Detail = message(s.err)

@@ -50,7 +50,9 @@ var (
 	_ source.Feeder     = (*Client)(nil)
 	_ source.Incidents  = (*Client)(nil)
 	_ source.Noter      = (*Client)(nil)
+	_ source.NoteCopier = (*Client)(nil)
 	_ source.Resolver   = (*Client)(nil)
+	_ source.Coverer    = (*Client)(nil)
 )
 
 // New checks the options and makes a Client. It touches neither network nor disk. Every

@@ -187,7 +187,7 @@ func TestTheAdministratorIsPreferredToItsMembers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(table, func(r Coverage) bool { return r.Account == "222233334444" && r.Region == "us-east-1" })
+	i := slices.IndexFunc(table, func(r source.Coverage) bool { return r.Account == "222233334444" && r.Region == "us-east-1" })
 	if !strings.Contains(table[i].Detail, "through its administrator, account 111122223333") {
 		t.Errorf("%+v", table[i])
 	}

@@ -70,19 +70,26 @@ func (f *finding) title() string {
 	return title
 }
 
-// severityOf maps the number: below 4 low, below 7 medium, below 9 high, else critical.
+// SeverityFrom is the least number of a severity.
+type SeverityFrom struct {
+	From     float64
+	Severity alert.Severity
+}
+
+// Severities are the bands of GuardDuty's numbers, the lowest first. Each reaches up to
+// the next; what is not above zero is unrated.
+func Severities() []SeverityFrom {
+	return []SeverityFrom{{1, alert.Low}, {4, alert.Medium}, {7, alert.High}, {9, alert.Critical}}
+}
+
 func severityOf(n float64) alert.Severity {
-	switch {
-	case n <= 0:
-		return alert.Unrated
-	case n < 4:
-		return alert.Low
-	case n < 7:
-		return alert.Medium
-	case n < 9:
-		return alert.High
+	out := alert.Unrated
+	for i, band := range Severities() {
+		if n >= band.From || i == 0 && n > 0 {
+			out = band.Severity
+		}
 	}
-	return alert.Critical
+	return out
 }
 
 func feedbackOf(s string) string {

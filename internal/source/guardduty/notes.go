@@ -134,8 +134,7 @@ func merge(earlier []alert.Note, text string) string {
 	return text
 }
 
-// NoteCopies gives our copies of the comments on a finding, the oldest first. GuardDuty
-// gives no comment back, so what other tools wrote is not among them.
+// NoteCopies implements source.NoteCopier: our copies of the comments on a finding.
 func (c *Client) NoteCopies(ctx context.Context, finding string) ([]alert.Note, error) {
 	if c.env.Notes == nil {
 		return nil, nil

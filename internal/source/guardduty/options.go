@@ -33,7 +33,8 @@ func (o Options) traits() source.Traits {
 	t := source.Traits{
 		NoteMax: noteMax, NoteBulk: maxIDs,
 		Settle: 2 * time.Minute, Overlap: time.Hour,
-		NoUpdated: true, // one feed: findings are mutable, and updatedAt serves both
+		NoUpdated:      true, // one feed: findings are mutable, and updatedAt serves both
+		NoteRepeatable: true, // feedback replaces the comment
 	}
 	if o.Settle != nil {
 		t.Settle = *o.Settle
