@@ -117,6 +117,29 @@ func TestGuardDutysCommentsAreKeptAndWrittenAgain(t *testing.T) {
 	}
 }
 
+func TestAProductThatGivesNoFilesSaysWhatToDoInstead(t *testing.T) {
+	w := productWorld(t, "wiz")
+	var doc struct {
+		Items []struct {
+			Ref   string
+			Files []struct{ SHA256 string }
+		}
+	}
+	if err := json.Unmarshal([]byte(w.must("alerts", "list", "--since", "60d", "--all", "-o", "json").out), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range doc.Items {
+		if len(a.Files) == 0 {
+			continue
+		}
+		if r := w.run("alerts", "fetch", "--files", a.Ref, "--dir", t.TempDir()); r.code != 3 || !strings.Contains(r.errout, "another source on the same host") {
+			t.Errorf("%+v", r)
+		}
+		return
+	}
+	t.Error("no detection has a file")
+}
+
 func TestAVerdictReachesEveryProduct(t *testing.T) {
 	w := productWorld(t, "all")
 	w.must("sync", "--since", "60d")

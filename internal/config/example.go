@@ -27,6 +27,9 @@ sources:
 
   # falcon: {kind: crowdstrike, cloud: us-1, client_id: 0123456789abcdef0123456789abcdef, client_secret: {keyring: falcon}}
   # mde: {kind: defender, tenant_id: acme.onmicrosoft.com, client_id: 00000000-0000-0000-0000-000000000000, client_secret: {keyring: mde}}
+  # cbc: {kind: carbonblack, url: https://defense.conferdeploy.net, org_key: A1B2C3D4, api_id: A1B2C3D4E5, api_secret: {keyring: cbc}}
+  # cortex: {kind: cortex, url: acme.xdr.us.paloaltonetworks.com, key_id: "12", key: {keyring: cortex}, key_type: advanced}
+  # wiz: {kind: wiz, url: https://api.us17.app.wiz.io/graphql, client_id: 0123456789abcdef, client_secret: {keyring: wiz}}
   # aws: {kind: guardduty, regions: [us-east-1, eu-central-1], accounts: [{id: "111122223333"}, {id: "444455556666", role_arn: "arn:aws:iam::444455556666:role/edrc", external_id: acme-1}]}
   #      Credentials are found as the aws command finds them. The administrator of GuardDuty lists its members' findings, too.
 

@@ -258,7 +258,7 @@ func TestTheExampleLoadsAsItIsAndWithEveryCommentTakenAway(t *testing.T) {
 		o.Engines = map[string]func() any{"intezer": func() any { return new(engineOptions) }}
 		o.Respond = func() any { return new(belts) }
 		c := mustLoad(t, o)
-		if want := map[string]int{"as it is": 1, "uncommented": 4}[name]; len(c.Sources) != want {
+		if want := map[string]int{"as it is": 1, "uncommented": 7}[name]; len(c.Sources) != want {
 			t.Errorf("%s: %d sources, want %d", name, len(c.Sources), want)
 		}
 		if name == "uncommented" && (c.Sync.Interval != 5*time.Minute || c.HTTP.Proxy == "" || c.Scan.Life["malicious"] == 0) {

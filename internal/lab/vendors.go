@@ -11,8 +11,11 @@ import (
 	"sync/atomic"
 
 	"edrc/internal/lab/aws"
+	"edrc/internal/lab/carbonblack"
+	"edrc/internal/lab/cortex"
 	"edrc/internal/lab/crowdstrike"
 	"edrc/internal/lab/defender"
+	"edrc/internal/lab/wiz"
 	"edrc/internal/lab/world"
 )
 
@@ -29,6 +32,9 @@ func vendorKinds() []vendorKind {
 	return []vendorKind{
 		{"falcon", "falcon-lab", func(o world.Options) world.Vendor { return crowdstrike.New(o) }},
 		{"mde", "mde-lab", func(o world.Options) world.Vendor { return defender.New(o) }},
+		{"cbc", "cbc-lab", func(o world.Options) world.Vendor { return carbonblack.New(o) }},
+		{"cortex", "cortex-lab", func(o world.Options) world.Vendor { return cortex.New(o) }},
+		{"wiz", "wiz-lab", func(o world.Options) world.Vendor { return wiz.New(o) }},
 		{"aws", "aws-lab", func(o world.Options) world.Vendor { return aws.New(o, aws.Options{}) }},
 	}
 }

@@ -131,7 +131,8 @@ func TestAnArchiveOfAVendorOpensWithItsPassword(t *testing.T) {
 }
 
 func TestFaultsAreInTheVendorsWords(t *testing.T) {
-	for name, want := range map[string]string{"falcon-lab": `"errors"`, "mde-lab": `"error"`, "aws-lab": "Exception"} {
+	for name, want := range map[string]string{"falcon-lab": `"errors"`, "mde-lab": `"error"`, "aws-lab": "Exception",
+		"cbc-lab": "Unavailable", "cortex-lab": `"err_code"`, "wiz-lab": `"errors"`} {
 		l := startAll(t, Options{Alerts: 1, Faults: []Fault{{Kind: "503", Rate: 1}}})
 		resp, err := http.Get(l.guest(t, name).url + map[string]string{"aws-lab": "/detector"}[name] + "/")
 		if err != nil {

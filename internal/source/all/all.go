@@ -7,10 +7,13 @@ import (
 
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/carbonblack"
+	"edrc/internal/source/cortex"
 	"edrc/internal/source/crowdstrike"
 	"edrc/internal/source/defender"
 	"edrc/internal/source/guardduty"
 	"edrc/internal/source/sentinelone"
+	"edrc/internal/source/wiz"
 )
 
 // Env is what every product is given beside its options.
@@ -41,6 +44,15 @@ func Products() []Product {
 		}),
 		product(defender.Kind, "Microsoft Defender", func(name string, o *defender.Options, env Env) (source.Source, error) {
 			return defender.New(*o, defender.Env{Name: name, HTTP: env.HTTP})
+		}),
+		product(carbonblack.Kind, "Carbon Black Cloud", func(name string, o *carbonblack.Options, env Env) (source.Source, error) {
+			return carbonblack.New(*o, carbonblack.Env{Name: name, HTTP: env.HTTP})
+		}),
+		product(cortex.Kind, "Palo Alto Cortex XDR", func(name string, o *cortex.Options, env Env) (source.Source, error) {
+			return cortex.New(*o, cortex.Env{Name: name, HTTP: env.HTTP})
+		}),
+		product(wiz.Kind, "Wiz", func(name string, o *wiz.Options, env Env) (source.Source, error) {
+			return wiz.New(*o, wiz.Env{Name: name, HTTP: env.HTTP})
 		}),
 		product(guardduty.Kind, "Amazon GuardDuty", newGuardDuty),
 	}

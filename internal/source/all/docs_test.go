@@ -9,9 +9,12 @@ import (
 	"testing"
 
 	"edrc/internal/alert"
+	"edrc/internal/source/carbonblack"
+	"edrc/internal/source/cortex"
 	"edrc/internal/source/crowdstrike"
 	"edrc/internal/source/defender"
 	"edrc/internal/source/guardduty"
+	"edrc/internal/source/wiz"
 )
 
 // tables are the words of each product as its code has them: the rows of docs/products.md.
@@ -44,6 +47,42 @@ func tables() map[string][]string {
 	}
 	for capability, permission := range defender.Permissions() {
 		add(defender.Kind, capability, permission)
+	}
+
+	for _, m := range carbonblack.Severities() {
+		add(carbonblack.Kind, "severity", m.Vendor, m.Ours)
+	}
+	for _, m := range carbonblack.Statuses() {
+		add(carbonblack.Kind, "status", m.Vendor, m.Ours)
+	}
+	for _, m := range carbonblack.Verdicts() {
+		add(carbonblack.Kind, "verdict", m.Vendor, m.Ours)
+	}
+	for capability, permission := range carbonblack.Permissions() {
+		add(carbonblack.Kind, capability, permission)
+	}
+
+	for _, m := range cortex.Severities() {
+		add(cortex.Kind, "severity", m.Vendor, m.Ours)
+	}
+	for _, m := range cortex.Statuses() {
+		add(cortex.Kind, "status", m.Vendor, m.Ours)
+	}
+	for _, m := range cortex.Verdicts() {
+		add(cortex.Kind, "verdict", m.Vendor, m.Ours)
+	}
+
+	for _, m := range wiz.Severities() {
+		add(wiz.Kind, "severity", m.Vendor, m.Ours)
+	}
+	for _, m := range wiz.Statuses() {
+		add(wiz.Kind, "status", m.Vendor, m.Ours)
+	}
+	for _, m := range wiz.Verdicts() {
+		add(wiz.Kind, "verdict", m.Vendor, m.Ours)
+	}
+	for _, m := range wiz.Origins() {
+		add(wiz.Kind, "origin", m.Vendor, m.Ours)
 	}
 
 	for _, s := range guardduty.Severities() {
