@@ -50,7 +50,7 @@ func (r *report) sync(s *result, judge bool) {
 	r.add("sync, "+s.name(), fmt.Sprintf("%.1f s, %.2f x the bound of %.1f s (%s)", s.wall.Seconds(), ratio, bound.Seconds(), why),
 		"≤ 1.3 x", excess(ratio, 1.3), ratio <= 1.3)
 	each := float64(s.requests()) / float64(s.alerts)
-	r.add("requests an alert", fmt.Sprintf("%.3f (%d lists and looks, %d notes, %d engine)", each, s.lists, s.subs, s.engine), "< 0.1", excess(each, 0.1), each < 0.1)
+	r.add("requests an alert", fmt.Sprintf("%.3f (%d lists and looks, %d notes, %d engine, %d for files)", each, s.lists, s.subs, s.engine, s.fetches), "< 0.1", excess(each, 0.1), each < 0.1)
 	r.add("scans spent", fmt.Sprintf("%d for %d files, of which %d were analysed twice because the engine's first analysis failed", s.scans, s.files, s.needed-s.files),
 		"equal", 0, s.scans == s.needed)
 }

@@ -239,3 +239,22 @@ func TestAPersonWhoAsksAgainIsNotToldToWait(t *testing.T) {
 		w.scanned(sha("a"))
 	}
 }
+
+func TestAnAlertThatComesWhileOthersAreLookedAtIsNotOverlooked(t *testing.T) {
+	w := newStation(t, Policy{}, Fetching{}, file("a"))
+	w.serves(w.s1, "1", "a", uses()["none"])
+	plain, came := w.fetching.Source, false
+	w.fetching.Source = func(ctx context.Context, id alert.SourceID) (source.Source, error) {
+		// Its product has just said that it has no such file, and who else names it was read.
+		if !came && len(w.s1.asked("start")) == 1 {
+			came = true
+			w.serves(w.s2, "2", "a")
+		}
+		return plain(ctx, id)
+	}
+	w.drain(time.Minute)
+	w.scanned(sha("a"))
+	if !came {
+		t.Error("nothing came in between")
+	}
+}

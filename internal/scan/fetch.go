@@ -33,12 +33,12 @@ func (s *Scanner) needFile(ctx context.Context, job *ledger.Job) error {
 // choose picks the alert whose product is asked next. The choice is committed
 // before anything is asked: a repeated request then has the same password.
 func (s *Scanner) choose(ctx context.Context, job *ledger.Job) error {
-	all, err := s.candidates(ctx, job)
+	usable, all, err := s.candidates(ctx, job)
 	if err != nil {
 		return &fetchError{err: err}
 	}
 	refused := ledger.Fetch{}
-	for _, c := range all {
+	for _, c := range usable {
 		if about := c.about(); s.refuses(about) != "" {
 			refused = *about
 			continue
@@ -57,12 +57,13 @@ func (s *Scanner) choose(ctx context.Context, job *ledger.Job) error {
 	if refused.From != "" {
 		return s.withhold(ctx, job, refused)
 	}
-	return s.noFile(ctx, job, "no product that names it can give it")
+	return s.noFile(ctx, job, all, "no product that names it can give it")
 }
 
-// noFile waits for somebody to upload the file, or for another alert that names it;
-// after the deadline the file is given up, and its alerts are told.
-func (s *Scanner) noFile(ctx context.Context, job *ledger.Job, why string) error {
+// noFile waits for somebody to upload the file, or for another alert that names it
+// than those that were seen; after the deadline the file is given up, and its alerts
+// are told.
+func (s *Scanner) noFile(ctx context.Context, job *ledger.Job, seen []candidate, why string) error {
 	return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
 		j.Claim = j.Claim.Release()
 		f := j.Fetch.Copy()
@@ -73,7 +74,15 @@ func (s *Scanner) noFile(ctx context.Context, job *ledger.Job, why string) error
 		if s.now().Sub(f.Since) >= s.fetching.GiveUp {
 			return s.fileGivenUp(tx, j, why)
 		}
-		return j.Move(ledger.JobWaiting, ReasonFile+": "+why, s.now().Add(fileRetry))
+		next := s.now().Add(fileRetry)
+		now, err := naming(tx, j)
+		if slices.ContainsFunc(now, func(c candidate) bool { return !among(seen, c.handle) }) {
+			next = time.Time{} // it came while this one was looking
+		}
+		if err != nil {
+			return err
+		}
+		return j.Move(ledger.JobWaiting, ReasonFile+": "+why, next)
 	})
 }
 
@@ -247,7 +256,7 @@ func (s *Scanner) atMost(f *ledger.Fetch, wait time.Duration) time.Time {
 // unreachable turns to the next alert that names the file: its endpoint may be online.
 // After the last of them the job waits, longer each time, and begins with the first.
 func (s *Scanner) unreachable(ctx context.Context, job *ledger.Job, t *source.Ticket, reason string) error {
-	all, err := s.candidates(ctx, job)
+	all, _, err := s.candidates(ctx, job)
 	if err != nil {
 		return &fetchError{err: err}
 	}
@@ -282,17 +291,11 @@ func (s *Scanner) backOff(tries int) time.Duration { return s.fetching.Retry << 
 // useless turns to the next alert that names the file: this one's product has none,
 // or another.
 func (s *Scanner) useless(ctx context.Context, job *ledger.Job, why string) error {
-	next, err := s.candidates(ctx, job)
+	usable, all, err := s.candidates(ctx, job)
 	if err != nil {
 		return &fetchError{err: err}
 	}
-	current := job.Fetch.Handle
-	others := 0
-	for _, c := range next {
-		if c.handle.Source != current.Source || c.handle.ID != current.ID {
-			others++
-		}
-	}
+	others := slices.ContainsFunc(usable, func(c candidate) bool { return !c.is(job.Fetch.Handle) })
 	err = s.change(ctx, job, func(_ ledger.Tx, j *ledger.Job) error {
 		f := j.Fetch.Copy()
 		f.GiveUp()
@@ -302,10 +305,10 @@ func (s *Scanner) useless(ctx context.Context, job *ledger.Job, why string) erro
 	if err != nil {
 		return err
 	}
-	if others > 0 {
+	if others {
 		return s.choose(ctx, job)
 	}
-	return s.noFile(ctx, job, why)
+	return s.noFile(ctx, job, all, why)
 }
 
 // fromTheTop makes a job due at once, from the first step of the ladder.

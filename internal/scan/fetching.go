@@ -90,43 +90,54 @@ func (c candidate) about() *ledger.Fetch {
 	return &ledger.Fetch{From: c.source.Name(), Name: c.file.Name, Size: c.file.Size, Type: string(sample.TypeOfName(c.file.Name))}
 }
 
-// candidates gives the alerts that may be asked for a file: first those that
-// somebody asked about, then of each source the newest that want it.
-func (s *Scanner) candidates(ctx context.Context, job *ledger.Job) ([]candidate, error) {
-	var out []candidate
-	err := s.store.View(ctx, func(tx ledger.Tx) error {
-		out = nil
-		if job.Fetch != nil {
-			for _, h := range job.Fetch.Asked {
-				rec, err := tx.Alert(h.Source, h.ID)
-				if err != nil {
-					return err
-				}
-				out = append(out, candidateOf(job, h, rec))
-			}
-		}
-		recs, err := newestWanting(tx, job.Key)
-		for _, rec := range recs {
-			out = append(out, candidateOf(job, rec.Handle, rec))
-		}
+// candidates gives the alerts that may be asked for a file, and all that name it.
+func (s *Scanner) candidates(ctx context.Context, job *ledger.Job) (usable, all []candidate, err error) {
+	err = s.store.View(ctx, func(tx ledger.Tx) (err error) {
+		all, err = naming(tx, job)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	known := out[:0]
-	for _, c := range out {
-		if job.Fetch.Useless(c.handle) || slices.ContainsFunc(known, func(k candidate) bool { return k.is(c.handle) }) {
-			continue
-		}
+	for _, c := range all {
 		if c.source, err = s.fetching.Source(ctx, c.handle.Source); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if _, ok := c.source.(source.Fetcher); ok {
-			known = append(known, c)
+			usable = append(usable, c)
 		}
 	}
-	return known, nil
+	return usable, all, nil
+}
+
+// naming gives the alerts that name a file and may be of use: first those that
+// somebody asked about, then of each source the newest that want it.
+func naming(tx ledger.Tx, job *ledger.Job) ([]candidate, error) {
+	var out []candidate
+	add := func(h alert.Handle, rec *ledger.Alert) {
+		if !job.Fetch.Useless(h) && !among(out, h) {
+			out = append(out, candidateOf(job, h, rec))
+		}
+	}
+	if job.Fetch != nil {
+		for _, h := range job.Fetch.Asked {
+			rec, err := tx.Alert(h.Source, h.ID)
+			if err != nil {
+				return nil, err
+			}
+			add(h, rec)
+		}
+	}
+	recs, err := newestWanting(tx, job.Key)
+	for _, rec := range recs {
+		add(rec.Handle, rec)
+	}
+	return out, err
+}
+
+// among reports whether one of the candidates is the alert of h.
+func among(list []candidate, h alert.Handle) bool {
+	return slices.ContainsFunc(list, func(c candidate) bool { return c.is(h) })
 }
 
 // candidateOf finds the file as the alert names it, where sync knows the alert.
