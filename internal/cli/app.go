@@ -157,6 +157,23 @@ func (a *app) theStore(cfg *config.Config) (*store.Store, error) {
 	return s, err
 }
 
+// storeOnly is how a command begins that needs the store and nothing else.
+func (a *app) storeOnly(cmd *cobra.Command) (*store.Store, report.Options, error) {
+	if _, err := a.options(nil); err != nil {
+		return nil, a.output, err
+	}
+	cfg, err := a.config(cmd.Flags())
+	if err != nil {
+		return nil, a.output, err
+	}
+	out, err := a.options(nil)
+	if err != nil {
+		return nil, out, err
+	}
+	db, err := a.theStore(cfg)
+	return db, out, err
+}
+
 // serviceOptions vary a service from command to command.
 type serviceOptions struct {
 	maxScans int

@@ -34,18 +34,7 @@ func newCacheStats(a *app) *cobra.Command {
 		Use: "stats", Short: "How much is remembered, and where", Example: "  edrc cache stats",
 		Args: exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := a.options(nil); err != nil {
-				return err
-			}
-			cfg, err := a.config(cmd.Flags())
-			if err != nil {
-				return err
-			}
-			out, err := a.options(nil)
-			if err != nil {
-				return err
-			}
-			db, err := a.theStore(cfg)
+			db, out, err := a.storeOnly(cmd)
 			if err != nil {
 				return err
 			}

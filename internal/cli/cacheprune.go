@@ -74,19 +74,11 @@ func newCacheCompact(a *app) *cobra.Command {
 		Use: "compact", Short: "Write the store anew without its free space; other runs wait meanwhile", Example: "  edrc cache compact",
 		Args: exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.config(cmd.Flags())
+			db, out, err := a.storeOnly(cmd)
 			if err != nil {
 				return err
 			}
-			out, err := a.options(nil)
-			if err != nil {
-				return err
-			}
-			db, err := a.theStore(cfg)
-			if err != nil {
-				return err
-			}
-			j := compactJSON{Path: cfg.Store.Path}
+			j := compactJSON{Path: a.cfg.Store.Path}
 			if j.Before, j.After, err = db.Compact(cmd.Context()); err != nil {
 				return err
 			}

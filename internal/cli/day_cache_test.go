@@ -245,3 +245,24 @@ func TestOfTwoAnalysesTheNewerWins(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+func TestAVerdictFromAColleagueReachesAnAlertWhoseEndpointIsOffline(t *testing.T) {
+	d := newDay(t, lab.Options{Alerts: 5}, false)
+	f := d.unheld(0, "aes")
+	ref := d.alertOn(f)
+	d.online(ref, false)
+	d.edrc("sync")
+	d.explained(ref, "fetching", "none yet · endpoint offline: ")
+	own := filepath.Join(d.dir, "own.ndjson")
+	d.ok("cache", "export", own)
+	text, err := os.ReadFile(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scope := d.objects(string(text))[1]["engine"].(string)
+	d.ok("cache", "import", d.exportOf(fmt.Sprintf(`{"engine":%q,"age_seconds":60,"verdict":{"engine":"intezer","verdict":"malicious","sha256":%q,"family":"Evil"}}`, scope, f.SHA256)))
+	d.edrc("sync")
+	if notes := d.notes(ref); len(notes) != 1 || !strings.Contains(notes[0], "malicious, Evil") {
+		t.Errorf("the alert's notes: %q", notes)
+	}
+}

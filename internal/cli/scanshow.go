@@ -29,12 +29,9 @@ with the code that each shares with families. That costs no scan.`,
 			if err != nil {
 				return fault.Usagef("%v", err)
 			}
-			svc, out, err := a.ready(cmd, nil, false)
+			svc, out, err := a.begin(cmd, nil, serviceOptions{judges: true})
 			if err != nil {
 				return err
-			}
-			if svc.Scanner == nil {
-				return fault.Usagef("no scan engine is configured").WithHint("add `scan: {engine: intezer, api_key: …}` to %s", a.cfg.Path)
 			}
 			v, err := svc.Verdict(cmd.Context(), h)
 			if err != nil {

@@ -13,39 +13,17 @@ import (
 	"edrc/internal/source"
 )
 
-// CollectOptions say how a file is collected as evidence.
+// CollectOptions say how a file is collected as evidence; all of them must be set.
 type CollectOptions struct {
 	// Wait is how long the product may take; 0 asks it and looks once.
 	Wait time.Duration
 	// Password is that of the archive that comes of it.
 	Password string
-	// Now and Sleep are the clock, nil for the real one.
+	// Now and Sleep are the clock.
 	Now   func() time.Time
 	Sleep func(context.Context, time.Duration) error
-	// Tell is told where it stands, in a few words; nil for nobody.
+	// Tell is told where it stands, in a few words.
 	Tell func(string)
-}
-
-func (o CollectOptions) withDefaults() CollectOptions {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Sleep == nil {
-		o.Sleep = func(ctx context.Context, d time.Duration) error {
-			t := time.NewTimer(d)
-			defer t.Stop()
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-t.C:
-				return nil
-			}
-		}
-	}
-	if o.Tell == nil {
-		o.Tell = func(string) {}
-	}
-	return o
 }
 
 // Collect gets one file of an alert from its product, compares its bytes with the
@@ -71,7 +49,6 @@ func (f Fetching) Collect(ctx context.Context, src source.Source, h alert.Handle
 	if err != nil {
 		return nil, sample.Contents{}, err
 	}
-	o = o.withDefaults()
 	c := collection{Fetching: f, CollectOptions: o, src: src, from: from, spool: spool, deadline: o.Now().Add(o.Wait)}
 	for attempt := 1; ; attempt++ {
 		r := source.FetchRequest{Handle: h, File: file, Attempt: attempt, Endpoint: f.Endpoint,
