@@ -264,7 +264,7 @@ func TestCollectEndsWithItsContextAndNeedsAFetcher(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	p := &giver{steps: []source.FetchState{source.FetchPending}}
-	_, _, err := g.f.Collect(ctx, p, alert.Handle{Source: "sid", ID: "T1"}, alert.File{}, CollectOptions{Wait: time.Minute, Now: g.clock.now, Sleep: func(context.Context, time.Duration) error { return nil }, Tell: func(string) {}})
+	_, _, err := g.f.Collect(ctx, p, alert.Handle{Source: "sid", ID: "T1"}, alert.File{}, CollectOptions{Wait: time.Minute, Now: g.clock.now, Sleep: func(ctx context.Context, _ time.Duration) error { <-ctx.Done(); return ctx.Err() }, Tell: func(string) {}})
 	if !fault.Is(err, fault.Interrupted) {
 		t.Error(err)
 	}
