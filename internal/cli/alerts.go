@@ -20,7 +20,7 @@ import (
 const listDefault = 50
 
 func newAlerts(a *app) *cobra.Command {
-	c := group("alerts", "List and read alerts", newAlertsList(a), newAlertsGet(a), newAlertsFetch(a), newAlertsResolve(a))
+	c := group("alerts", "List and read alerts", newAlertsList(a), newAlertsGet(a), newAlertsOpen(a), newAlertsFetch(a), newAlertsResolve(a))
 	c.Aliases = []string{"alert"}
 	return c
 }
@@ -37,15 +37,22 @@ type alertFilters struct {
 
 func newAlertsList(a *app) *cobra.Command {
 	var f alertFilters
+	var file string
 	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List alerts, worst first, with what is known of their files",
-		Example: "  edrc alerts list --since 24h\n  edrc alerts list --severity high+ --verdict malicious -o wide\n  edrc alerts list --all -o ndjson | jq .ref",
+		Example: "  edrc alerts list --since 24h\n  edrc alerts list --severity high+ --verdict malicious -o wide\n  edrc alerts list --all -o ndjson | jq .ref\n  aws guardduty get-findings … | edrc alerts list --from-file -",
 		Args:    exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runAlertsList(cmd, a, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file != "" {
+				return runAlertsFromFile(cmd, a, f, file)
+			}
+			return runAlertsList(cmd, a, f)
+		},
 	}
 	filterFlags(c, &f)
 	fl := c.Flags()
 	fl.IntVar(&f.limit, "limit", listDefault, "show the `N` worst; the newest with --sort age")
+	fl.StringVar(&file, "from-file", "", "list GuardDuty findings that were exported to this `file`; - is stdin")
 	fl.BoolVar(&f.all, "all", false, "show all that match")
 	fl.BoolVar(&f.offline, "offline", false, "ask no product: show what sync has seen")
 	return c

@@ -15,6 +15,7 @@ import (
 	"edrc/internal/config"
 	"edrc/internal/fault"
 	"edrc/internal/report"
+	"edrc/internal/respond"
 	"edrc/internal/safe"
 	"edrc/internal/sample"
 	"edrc/internal/scan"
@@ -113,7 +114,7 @@ func (a *app) config(cmdFlags flagSet) (*config.Config, error) {
 	}
 	o := config.Options{Path: a.configPath, Flags: cmdFlags, Env: a.LookupEnv, Kinds: kinds, Classes: classes,
 		FileTypes: types, UploadNames: []string{scan.LocalFiles},
-		Engines: map[string]func() any{"intezer": func() any { return new(intezer.Options) }}}
+		Engines: map[string]func() any{"intezer": func() any { return new(intezer.Options) }}, Respond: func() any { return new(respond.Belts) }}
 	if path, exists := config.Find(o); !exists {
 		return nil, noConfig(path, a.configPath != "")
 	}

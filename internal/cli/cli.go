@@ -30,6 +30,8 @@ type Env struct {
 	// tests stop a process at each boundary with them.
 	Transport func(http.RoundTripper) http.RoundTripper
 	Store     func(scan.Store) scan.Store
+	// Run starts a program of this machine for a person, such as a browser; nil: that.
+	Run func(name string, args ...string) error
 	// Interrupt is closed at the first Ctrl-C: a sync ends at its next boundary.
 	Interrupt <-chan struct{}
 }

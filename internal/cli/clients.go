@@ -81,7 +81,7 @@ func (a *app) buildSources(cfg *config.Config) ([]source.Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		src, err := products[sc.Kind].New(sc.Name, sc.Options, h)
+		src, err := products[sc.Kind].New(sc.Name, sc.Options, all.Env{HTTP: h, StateDir: cfg.StateDir})
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/config"
+	"edrc/internal/lab"
 	"edrc/internal/ledger"
 	"edrc/internal/report"
 	"edrc/internal/safe"
@@ -79,6 +80,7 @@ func completeFlags(a *app, root *cobra.Command) {
 	fixed := map[string][]string{
 		"output": report.Formats(), "color": {"auto", "always", "never"},
 		"severity": append(alert.SeverityNames(), "high+", "medium+"),
+		"products": append(lab.Products(), "all"),
 		"status":   {string(alert.StatusNew), string(alert.StatusInProgress), string(alert.StatusResolved)},
 		"verdict":  classNames(), "fail-on": classNames(),
 	}

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"edrc/internal/alert"
 	"edrc/internal/report"
+	"edrc/internal/source/guardduty"
 	"edrc/internal/triage"
 )
 
@@ -22,27 +24,32 @@ func newIncidents(a *app) *cobra.Command {
 
 // incidentJSON is one incident: schema edrc.incidents/v1.
 type incidentJSON struct {
-	Ref      alert.Ref       `json:"ref"`
-	Source   string          `json:"source"`
-	ID       string          `json:"id"`
-	Own      bool            `json:"own"` // the product's own grouping; false: an alert that is its own incident
-	Title    string          `json:"title"`
-	Severity alert.Severity  `json:"severity"`
-	Status   alert.Status    `json:"status"`
-	Created  time.Time       `json:"created"`
-	Updated  time.Time       `json:"updated"`
-	Alerts   []alert.Ref     `json:"alerts"`
-	Host     string          `json:"host,omitempty"`
-	Verdict  *alert.Verdict  `json:"verdict"`
-	URL      string          `json:"url,omitempty"`
-	Raw      json.RawMessage `json:"raw,omitempty"`
-	row      *triage.Row
+	Ref      alert.Ref      `json:"ref"`
+	Source   string         `json:"source"`
+	ID       string         `json:"id"`
+	Own      bool           `json:"own"` // the product's own grouping; false: an alert that is its own incident
+	Title    string         `json:"title"`
+	Severity alert.Severity `json:"severity"`
+	Status   alert.Status   `json:"status"`
+	Created  time.Time      `json:"created"`
+	Updated  time.Time      `json:"updated"`
+	Alerts   []alert.Ref    `json:"alerts"`
+	Host     string         `json:"host,omitempty"`
+	Verdict  *alert.Verdict `json:"verdict"`
+	URL      string         `json:"url,omitempty"`
+	// Targets are the resources of an attack sequence of GuardDuty.
+	Targets []guardduty.Target `json:"targets,omitempty"`
+	Raw     json.RawMessage    `json:"raw,omitempty"`
+	row     *triage.Row
 }
 
 func newIncidentJSON(r triage.IncidentRow) incidentJSON {
 	in := r.Incident
 	out := incidentJSON{Ref: in.Ref, Source: in.Ref.Source, ID: in.ID, Own: r.Alert == nil, Title: in.Title, Severity: in.Severity,
 		Status: in.Status, Created: in.Created, Updated: in.Updated, URL: in.URL, Raw: in.Raw, Alerts: []alert.Ref{}, row: r.Alert}
+	if r.Alert == nil {
+		out.Targets = guardduty.Targets(in.Raw)
+	}
 	for _, h := range in.Alerts {
 		out.Alerts = append(out.Alerts, alert.Ref{Source: in.Ref.Source, ID: h.ID})
 	}
@@ -152,8 +159,25 @@ func showIncident(ctx context.Context, a *app, out report.Options, in alert.Inci
 	return report.Card(a.IO, in.Title, right, []report.Row{
 		{Label: "ref", Lines: []string{in.Ref.String()}},
 		{Label: "alerts", Lines: capped(refs, "alerts")},
+		{Label: "targets", Lines: capped(targetLines(j.Targets), "targets")},
 		{Label: "console", Lines: lines(in.URL)},
 	})
+}
+
+// targetLines names each resource that an incident is about, with where it is.
+func targetLines(ts []guardduty.Target) []string {
+	var out []string
+	for _, t := range ts {
+		line := strings.ToLower(strings.ReplaceAll(t.Type, "_", " ")) + " " + t.ID
+		if t.Name != "" && t.Name != t.ID {
+			line += " (" + t.Name + ")"
+		}
+		if t.Account != "" {
+			line += " · " + strings.Trim(t.Account+"/"+t.Region, "/")
+		}
+		out = append(out, line)
+	}
+	return out
 }
 
 func incidentColumns() []report.Column[incidentJSON] {

@@ -32,15 +32,17 @@ func newLabUp(a *app) *cobra.Command {
 	var f labFlags
 	c := &cobra.Command{
 		Use: "up", Short: "Serve simulated vendors on loopback until Ctrl-C",
-		Long: `Lab up serves SentinelOne and Intezer on loopback in their real wire formats,
-the same data for the same seed, and writes a configuration that points at them.`,
-		Example: "  edrc lab up --write-config lab.yaml\n  edrc --config lab.yaml alerts list\n  edrc lab up --write-config lab.yaml --fault 429=0.05,500=0.05,reset@after=0.02",
+		Long: `Lab up serves detection products and Intezer on loopback in their real wire
+formats, the same data for the same seed, and writes a configuration that points
+at them.`,
+		Example: "  edrc lab up --write-config lab.yaml\n  edrc --config lab.yaml alerts list\n  edrc lab up --products all --write-config lab.yaml\n  edrc lab up --write-config lab.yaml --fault 429=0.05,500=0.05,reset@after=0.02",
 		Args:    exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runLabUp(cmd.Context(), a, f) },
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.o.Listen, "listen", "127.0.0.1:0", "loopback `address` of the first console; port 0 is any")
-	fl.IntVar(&f.o.Alerts, "alerts", 400, "alerts on each console")
+	fl.StringVar(&f.o.Listen, "listen", "127.0.0.1:0", "loopback `address` of the first product; port 0 is any")
+	fl.StringSliceVar(&f.o.Products, "products", []string{"s1"}, "`products` to serve: all, or of "+strings.Join(lab.Products(), ", "))
+	fl.IntVar(&f.o.Alerts, "alerts", 400, "alerts of each product, and on each console")
 	fl.IntVar(&f.o.Files, "files", 60, "distinct files they are about")
 	fl.IntVar(&f.o.Sources, "consoles", 1, "SentinelOne consoles, which share the files")
 	fl.Uint64Var(&f.o.Seed, "seed", 1, "what decides the data")
@@ -102,7 +104,7 @@ func runLabUp(ctx context.Context, a *app, f labFlags) error {
 			return err
 		}
 	}
-	a.say("the lab is up: %s on each of %s, %s; Ctrl-C ends it", count(f.o.Alerts, "alert"), count(f.o.Sources, "console"), count(f.o.Files, "file"))
+	a.say("the lab is up: %s on each of %s, %s; Ctrl-C ends it", count(f.o.Alerts, "alert"), strings.Join(l.SourceNames(), ", "), count(f.o.Files, "file"))
 	if f.writeConfig != "" {
 		a.say("next: edrc --config %s alerts list", f.writeConfig)
 	}

@@ -163,9 +163,12 @@ func newNoteList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			notes, err := svc.Notes(cmd.Context(), ref)
+			notes, own, err := svc.Notes(cmd.Context(), ref)
 			if err != nil {
 				return err
+			}
+			if own && !out.Machine() {
+				a.say("%s gives no notes back: these are our own copies of what edrc wrote", ref.Source)
 			}
 			if out.Format != "" && out.Format != report.Table || out.Structured() || len(out.Columns) > 0 {
 				return report.Print(cmd.Context(), a.IO, out, report.List[alert.Note]{Schema: "edrc.notes/v1", Columns: noteColumns(), Items: notes})

@@ -35,7 +35,8 @@ func newRoot(a *app) *cobra.Command {
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	root.SetFlagErrorFunc(usage)
-	root.AddGroup(&cobra.Group{ID: "work", Title: "Alerts and files:"}, &cobra.Group{ID: "run", Title: "Unattended:"},
+	root.AddGroup(&cobra.Group{ID: "work", Title: "Alerts and files:"}, &cobra.Group{ID: "act", Title: "Contain:"},
+		&cobra.Group{ID: "run", Title: "Unattended:"},
 		&cobra.Group{ID: "look", Title: "What edrc knows:"}, &cobra.Group{ID: "try", Title: "Try it:"})
 	a.globalFlags(root.PersistentFlags())
 	add := func(group string, cmds ...*cobra.Command) {
@@ -45,8 +46,9 @@ func newRoot(a *app) *cobra.Command {
 		}
 	}
 	add("work", newAlerts(a), newIncidents(a), newScan(a), newNote(a))
+	add("act", newPlan(a), newIsolate(a), newRelease(a), newStop(a), newDisable(a), newApply(a), newUndo(a), newIsolated(a), newActions(a), newAudit(a))
 	add("run", newSync(a), newReconcile(a), newQuarantine(a))
-	add("look", newConfig(a), newAuth(a), newSources(a), newSeen(a), newCache(a), newQuota(a), newVersion(a))
+	add("look", newConfig(a), newAuth(a), withActions(a, newSources(a)), newSeen(a), newCache(a), newQuota(a), newVersion(a))
 	add("try", newDemo(a), newLab(a))
 	root.SetHelpCommand(newHelp())
 	root.SetVersionTemplate("{{.Version}}\n")

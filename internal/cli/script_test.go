@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 }
 
 // labCmd is `lab [alerts=N] [files=N] [faults=…] [analysis=D] [skew=D] [quota=N]
-// [consoles=N]`: it starts a lab and makes $WORK/lab.yaml the configuration.
+// [consoles=N] [products=all]`: it starts a lab and makes $WORK/lab.yaml the configuration.
 func labCmd(ts *testscript.TestScript, _ bool, args []string) {
 	o := lab.Options{Alerts: 40, Files: 20, StorePath: ts.MkAbs("store.db")}
 	for _, arg := range args {
@@ -68,6 +68,8 @@ func labCmd(ts *testscript.TestScript, _ bool, args []string) {
 			o.Files = n
 		case "consoles":
 			o.Sources = n
+		case "products":
+			o.Products = strings.Split(value, ",")
 		case "quota":
 			o.Quota = n
 		case "analysis":

@@ -91,6 +91,7 @@ type checkRow struct {
 	Skew     float64           `json:"clock_skew_seconds,omitempty"`
 	Missing  map[string]string `json:"missing,omitempty"`
 	Warnings []string          `json:"warnings,omitempty"`
+	Coverage []source.Coverage `json:"coverage,omitempty"` // of a product of many accounts and regions
 
 	err error
 }
@@ -123,6 +124,11 @@ func newSourcesCheck(a *app) *cobra.Command {
 			if err := report.Print(cmd.Context(), a.IO, out, l); err != nil {
 				return err
 			}
+			if !out.Structured() && out.Format != report.CSV && out.Format != report.MD && len(out.Columns) == 0 {
+				if err := printCoverage(cmd.Context(), a, out, rows); err != nil {
+					return err
+				}
+			}
 			return failed(errs, len(rows) > len(errs))
 		},
 	}
@@ -137,6 +143,9 @@ func checkAll(ctx context.Context, a *app, picked []source.Source) []checkRow {
 			rows[i] = checkRow{Name: s.Name(), OK: err == nil, Identity: h.Identity, Tenant: h.Tenant, Version: h.Version,
 				Expires: h.Expires, Skew: h.Skew.Seconds(), Missing: h.Missing, err: fault.At(err, s.Name(), "check")}
 			rows[i].Warnings = checkWarnings(rows[i], a.Now())
+			if covers, ok := s.(source.Coverer); ok {
+				rows[i].Coverage, _ = covers.Coverage(ctx) // what went wrong is in the check's error
+			}
 		})
 	}
 	wg.Wait()

@@ -168,7 +168,7 @@ func syncExit(sum *triage.Summary, errs []error) error {
 	}
 	worked := 0
 	for _, s := range sum.Sources {
-		if s.Error == "" {
+		if s.Error == "" || s.Partial {
 			worked++
 		}
 	}

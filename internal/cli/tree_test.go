@@ -26,7 +26,7 @@ func every(c *cobra.Command, visit func(*cobra.Command)) {
 }
 
 func TestEveryCommandExplainsItselfAndCompletesNoFiles(t *testing.T) {
-	takesFiles := []string{"edrc cache export", "edrc cache import", "edrc scan file"}
+	takesFiles := []string{"edrc apply", "edrc cache export", "edrc cache import", "edrc scan file"}
 	every(newRoot(&app{}), func(c *cobra.Command) {
 		path := c.CommandPath()
 		if c.Short == "" || strings.HasSuffix(c.Short, ".") {

@@ -37,6 +37,10 @@ type Config struct {
 	Sync   Sync   `yaml:"sync"`
 	Output Output `yaml:"output"`
 	Notes  Notes  `yaml:"notes"`
+
+	// Respond is what the prototype of respond returned, filled in: what containing
+	// must never touch. nil when the caller has none.
+	Respond any `yaml:"-"`
 }
 
 // Source is one configured detection product.

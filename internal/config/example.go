@@ -25,6 +25,14 @@ sources:
     # surface: unified           # the alerts of the Singularity Operations Center, instead of threats
     # sites: ["1000000000000000001"] # only these; also accounts, groups
 
+  # falcon: {kind: crowdstrike, cloud: us-1, client_id: 0123456789abcdef0123456789abcdef, client_secret: {keyring: falcon}}
+  # mde: {kind: defender, tenant_id: acme.onmicrosoft.com, client_id: 00000000-0000-0000-0000-000000000000, client_secret: {keyring: mde}}
+  # cbc: {kind: carbonblack, url: https://defense.conferdeploy.net, org_key: A1B2C3D4, api_id: A1B2C3D4E5, api_secret: {keyring: cbc}}
+  # cortex: {kind: cortex, url: acme.xdr.us.paloaltonetworks.com, key_id: "12", key: {keyring: cortex}, key_type: advanced}
+  # wiz: {kind: wiz, url: https://api.us17.app.wiz.io/graphql, client_id: 0123456789abcdef, client_secret: {keyring: wiz}}
+  # aws: {kind: guardduty, regions: [us-east-1, eu-central-1], accounts: [{id: "111122223333"}, {id: "444455556666", role_arn: "arn:aws:iam::444455556666:role/edrc", external_id: acme-1}]}
+  #      Credentials are found as the aws command finds them. The administrator of GuardDuty lists its members' findings, too.
+
 # Who judges the files, and what it may spend.
 scan:
   engine: intezer
@@ -66,6 +74,14 @@ scan:
 #   interval: 5m                 # left out: one pass, for cron
 #   overlap: 10m                 # left out: what each product needs
 #   status_filter: [new, in_progress]   # left out: open alerts
+
+# What containing never touches; * and ? stand for characters. The tag protects what carries it.
+# respond:
+#   protected_roles: [admin-*, OrganizationAccountAccessRole]
+#   protected_hosts: [dc-*]
+#   protected_instances: []      # also protected_keys, protected_accounts
+#   protected_tag: edrc:protected
+#   max_targets: 5               # of one run
 
 # output: {format: table, color: auto}
 # Not enabled: judge, but write no notes. Templates are for edrc note add REF --template-name reimaged.

@@ -24,6 +24,9 @@ type Options struct {
 	// a pointer to a struct with yaml tags, perhaps holding defaults. A field
 	// whose pointer has Reference and Bind is a secret.
 	Kinds, Engines map[string]func() any
+	// Respond makes the empty struct of the section respond, as Kinds does; nil: there
+	// is no such section. A method Valid() error checks what was read.
+	Respond func() any
 	// Classes are the verdict classes that scan.life may name; empty = any.
 	Classes []string
 	// FileTypes are what scan.upload may name; empty = any. UploadNames are names that
@@ -43,6 +46,7 @@ func Load(o Options) (*Config, error) {
 	if err := l.read(); err != nil {
 		return nil, err
 	}
+	l.respondPrototype()
 	file := l.sections()
 	home := func(path string) string { return l.machine.expand(path, "") }
 	// A wrong variable or flag is told after what is wrong in the file: until

@@ -244,7 +244,7 @@ type everything struct {
 func TestTheExampleLoadsAsItIsAndWithEveryCommentTakenAway(t *testing.T) {
 	for name, text := range map[string]string{
 		"as it is":    Example(),
-		"uncommented": regexp.MustCompile(`(?m)^( *)# ([a-z0-9_-]+: |(?:http|sync|fetch):$|  [a-z_]+: )`).ReplaceAllString(Example(), "$1$2"),
+		"uncommented": regexp.MustCompile(`(?m)^( *)# ([a-z0-9_-]+: |(?:http|sync|fetch|respond):$|  [a-z_]+: )`).ReplaceAllString(Example(), "$1$2"),
 	} {
 		// 0644: the example must hold no literal secret.
 		o := testOptions(t, text)
@@ -256,8 +256,9 @@ func TestTheExampleLoadsAsItIsAndWithEveryCommentTakenAway(t *testing.T) {
 			o.Kinds[kind] = func() any { return new(everything) }
 		}
 		o.Engines = map[string]func() any{"intezer": func() any { return new(engineOptions) }}
+		o.Respond = func() any { return new(belts) }
 		c := mustLoad(t, o)
-		if want := map[string]int{"as it is": 1, "uncommented": 1}[name]; len(c.Sources) != want {
+		if want := map[string]int{"as it is": 1, "uncommented": 7}[name]; len(c.Sources) != want {
 			t.Errorf("%s: %d sources, want %d", name, len(c.Sources), want)
 		}
 		if name == "uncommented" && (c.Sync.Interval != 5*time.Minute || c.HTTP.Proxy == "" || c.Scan.Life["malicious"] == 0) {

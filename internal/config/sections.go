@@ -15,6 +15,9 @@ func (l *loader) sections() map[string]any {
 	file := map[string]any{}
 	top, _ := inSection(l.settings, "")
 	known := append(names(fieldsOf(reflect.TypeFor[Config]())), "sources")
+	if l.Respond != nil {
+		known = append(known, "respond")
+	}
 	for _, p := range pairs(l.doc.root) {
 		s, isScalar := top[p.key]
 		switch {
@@ -22,6 +25,8 @@ func (l *loader) sections() map[string]any {
 			l.setting(s, p.value, file)
 		case p.key == "sources":
 			l.mappingOf(p, func(inner pair) { l.sourcePairs = append(l.sourcePairs, inner) })
+		case p.key == "respond" && l.Respond != nil:
+			l.respond(p)
 		case slices.Contains(known, p.key):
 			l.section(p, file)
 		default:

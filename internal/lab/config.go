@@ -18,6 +18,9 @@ func (l *Lab) Config() []byte {
 		fmt.Fprintf(&b, "  %s: {kind: sentinelone, url: %q, token: %q, note_settle: %s, settle: 0s, rate: 1000}\n",
 			c.name, l.consoleURLs[n], c.token, settle)
 	}
+	for _, g := range l.guests {
+		fmt.Fprintf(&b, "  %s: %s\n", g.name, g.Vendor.Config(g.url))
+	}
 	fmt.Fprintf(&b, "scan: {engine: intezer, url: %q, api_key: %q, rate: 1000, concurrency: 8, poll: 100ms}\n", l.engineURL, l.engine.apiKey)
 	b.WriteString("fetch: {poll: 100ms}\n")
 	if l.opt.StorePath != "" {

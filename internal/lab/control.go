@@ -33,6 +33,7 @@ func (l *Lab) controlRoutes() http.Handler {
 	mux.Handle("POST /_lab/expire", control(l.ctlExpire))
 	mux.Handle("POST /_lab/serve", control(l.ctlServe))
 	mux.Handle("POST /_lab/upload", control(l.ctlUpload))
+	mux.Handle("POST /_lab/vendor", control(l.ctlVendor))
 	return mux
 }
 

@@ -18,7 +18,7 @@ type face interface {
 	// writes says whether the request changes something at the vendor.
 	writes(*http.Request) bool
 	// refuse writes the vendor's error for a status; pick varies the dialect of a 429.
-	refuse(w http.ResponseWriter, status int, pick uint64)
+	refuse(w http.ResponseWriter, r *http.Request, status int, pick uint64)
 	// count is called once for each request.
 	count()
 }
@@ -66,7 +66,7 @@ func strike(w http.ResponseWriter, r *http.Request, v face, f Fault, pick uint64
 		proxyPage(w, status)
 	default:
 		status, _ := strconv.Atoi(f.Kind)
-		v.refuse(w, status, pick)
+		v.refuse(w, r, status, pick)
 	}
 }
 

@@ -31,7 +31,7 @@ const listQuery = `query List($first: Int!, $after: String, $filters: [FilterInp
 	}
 }`
 
-func (w *world) alerts(variables map[string]any) connection {
+func (w *bench) alerts(variables map[string]any) connection {
 	w.Helper()
 	var c connection
 	if err := json.Unmarshal(w.graphql(listQuery, variables, "")["alerts"], &c); err != nil {

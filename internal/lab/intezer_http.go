@@ -184,7 +184,7 @@ func (e *engine) writes(r *http.Request) bool {
 
 // refuse is the vendor's error for a fault. A 429 says how long to wait in one of the ways that were seen; one of its headers
 // can always be read.
-func (e *engine) refuse(w http.ResponseWriter, status int, pick uint64) {
+func (e *engine) refuse(w http.ResponseWriter, _ *http.Request, status int, pick uint64) {
 	if status == http.StatusTooManyRequests {
 		h, reset := w.Header(), float64(e.clock().Add(time.Second).UnixMilli())/1000
 		h.Set("X-RateLimit-Limit", "120")

@@ -12,7 +12,7 @@ import (
 )
 
 // fileThat is the first file of the world that meets a condition.
-func (w *world) fileThat(is func(f *file) bool) (int, *file) {
+func (w *bench) fileThat(is func(f *file) bool) (int, *file) {
 	w.Helper()
 	files := w.lab.engine.corpus.files
 	i := slices.IndexFunc(files, func(f file) bool { return is(&f) })
@@ -41,7 +41,7 @@ type finding struct {
 	Details   map[string][]string `json:"details"`
 }
 
-func (w *world) ask(status int, method, path string, body any) finding {
+func (w *bench) ask(status int, method, path string, body any) finding {
 	w.Helper()
 	var f finding
 	if a := w.intezer(status, method, path, body); len(a.body) > 0 {
@@ -212,7 +212,7 @@ func TestUploadIsAnalysedAsTheFileThatItIs(t *testing.T) {
 	w.upload(201, "new.bin", []byte("bytes that the world does not have"), map[string]string{"requester": "s1"})
 }
 
-func (w *world) upload(status int, name string, content []byte, parts map[string]string) finding {
+func (w *bench) upload(status int, name string, content []byte, parts map[string]string) finding {
 	w.Helper()
 	w.ask(200, "GET", "/accounts/me", nil) // fetches the token
 	var b bytes.Buffer

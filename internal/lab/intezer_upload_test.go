@@ -8,7 +8,7 @@ import (
 )
 
 // absent is a file that the engine does not hold, with its bytes.
-func (w *world) absent() (*file, entry) {
+func (w *bench) absent() (*file, entry) {
 	w.Helper()
 	i, f := w.fileThat(func(f *file) bool { return f.held == holdsNothing && f.verdict != "not_supported" })
 	return f, entry{name: f.name, content: w.lab.engine.corpus.content(i, f.size)}

@@ -17,6 +17,7 @@ type Lab struct {
 	opt      Options
 	dice     *dice
 	consoles []*console
+	guests   []*guest // the vendors of packages of their own
 	engine   *engine
 
 	consoleURLs        []string // by console
@@ -57,9 +58,16 @@ func Start(ctx context.Context, o Options) (*Lab, error) {
 		return url
 	}
 	for n := range o.Sources {
+		if !o.has(productS1) {
+			break
+		}
 		c := newConsole(sourceName(n), n, files, o, l.clock)
 		l.consoles = append(l.consoles, c)
 		l.consoleURLs = append(l.consoleURLs, serve(l.vendorHandler(c, c.routes())))
+	}
+	l.guests = l.newGuests(files)
+	for _, g := range l.guests {
+		g.url = serve(l.vendorHandler(g, g))
 	}
 	l.engine = newEngine(files, o, l.clock)
 	l.engineURL = serve(l.vendorHandler(l.engine, l.engine.routes()))

@@ -20,8 +20,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// world is a lab and a plain HTTP client that knows its keys from the configuration, as edrc would.
-type world struct {
+// bench is a lab and a plain HTTP client that knows its keys from the configuration, as edrc would.
+type bench struct {
 	*testing.T
 	lab    *Lab
 	client *http.Client
@@ -29,7 +29,7 @@ type world struct {
 	bearer string // of the engine, fetched when first used
 }
 
-func newWorld(t *testing.T, o Options) *world {
+func newWorld(t *testing.T, o Options) *bench {
 	t.Helper()
 	l, err := Start(context.Background(), o)
 	if err != nil {
@@ -42,7 +42,7 @@ func newWorld(t *testing.T, o Options) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{T: t, lab: l, client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
+	w := &bench{T: t, lab: l, client: &http.Client{Transport: transport, Timeout: 20 * time.Second}}
 	w.token = regexp.MustCompile(`token: "([^"]+)"`).FindStringSubmatch(string(l.Config()))[1]
 	return w
 }
@@ -82,7 +82,7 @@ func (a answer) decode(t *testing.T, to any) {
 }
 
 // do sends one request; body is marshalled unless it is nil.
-func (w *world) do(method, url, authorization string, body any) (answer, error) {
+func (w *bench) do(method, url, authorization string, body any) (answer, error) {
 	var r io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -107,13 +107,13 @@ func (w *world) do(method, url, authorization string, body any) (answer, error) 
 }
 
 // s1 calls the first console and demands a status.
-func (w *world) s1(status int, method, path string, body any) answer {
+func (w *bench) s1(status int, method, path string, body any) answer {
 	w.Helper()
 	return w.must(status, method, w.lab.consoleURLs[0]+restRoot+path, "ApiToken "+w.token, body)
 }
 
 // intezer calls the engine with a token and demands a status.
-func (w *world) intezer(status int, method, path string, body any) answer {
+func (w *bench) intezer(status int, method, path string, body any) answer {
 	w.Helper()
 	if w.bearer == "" {
 		var token struct{ Result string }
@@ -124,7 +124,7 @@ func (w *world) intezer(status int, method, path string, body any) answer {
 }
 
 // control calls the control server.
-func (w *world) control(path string, body, out any) {
+func (w *bench) control(path string, body, out any) {
 	w.Helper()
 	a := w.must(200, "POST", w.lab.ControlURL()+"/_lab/"+path, "", body)
 	if out != nil {
@@ -132,7 +132,7 @@ func (w *world) control(path string, body, out any) {
 	}
 }
 
-func (w *world) must(status int, method, url, authorization string, body any) answer {
+func (w *bench) must(status int, method, url, authorization string, body any) answer {
 	w.Helper()
 	a, err := w.do(method, url, authorization, body)
 	if err != nil {
@@ -145,7 +145,7 @@ func (w *world) must(status int, method, url, authorization string, body any) an
 }
 
 // graphql runs a query on the first console and demands that it has no errors, or one with this text.
-func (w *world) graphql(query string, variables map[string]any, wantError string) map[string]json.RawMessage {
+func (w *bench) graphql(query string, variables map[string]any, wantError string) map[string]json.RawMessage {
 	w.Helper()
 	a := w.must(200, "POST", w.lab.consoleURLs[0]+graphqlPath, "Bearer "+w.token, map[string]any{"query": query, "variables": variables})
 	var out struct {
@@ -184,7 +184,7 @@ type threatPage struct {
 	}
 }
 
-func (w *world) threats(query string) threatPage {
+func (w *bench) threats(query string) threatPage {
 	w.Helper()
 	var p threatPage
 	w.s1(200, "GET", "/threats?"+query, nil).decode(w.T, &p)

@@ -10,10 +10,10 @@ import (
 
 // Options says how large the simulated world is and how badly it behaves. The zero value of a field means its default.
 type Options struct {
-	// Listen is the loopback address of the first console; the other servers take a free port of the same host. A fixed
+	// Listen is the loopback address of the first vendor; the other servers take a free port of the same host. A fixed
 	// port keeps the console's identity over restarts. Default "127.0.0.1:0".
 	Listen string
-	// Alerts is the number of threats on each console, default 400. Below zero: none.
+	// Alerts is the number of threats on each console, and of alerts of every other product, default 400. Below zero: none.
 	Alerts int
 	// Files is the number of distinct files that the alerts are about, default 60.
 	Files int
@@ -21,6 +21,8 @@ type Options struct {
 	Seed uint64
 	// Sources is the number of consoles, default 1. They share the files; their alerts and hosts differ.
 	Sources int
+	// Products are those of [Products] that the world has, or "all". Default: SentinelOne alone.
+	Products []string
 	// StorePath, if set, is written into the configuration as store.path.
 	StorePath string
 
@@ -59,6 +61,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 	}
+	if len(o.Products) == 0 {
+		o.Products = []string{productS1}
+	}
 	o.Alerts = orDefault(o.Alerts, 400)
 	o.Files = orDefault(o.Files, 60)
 	o.Sources = orDefault(o.Sources, 1)
@@ -84,6 +89,9 @@ func orDefault(n, def int) int {
 
 func (o Options) check() error {
 	if _, err := loopbackHost(o.Listen); err != nil {
+		return err
+	}
+	if err := o.checkProducts(); err != nil {
 		return err
 	}
 	switch {

@@ -202,8 +202,8 @@ func (s *console) postNetwork(state string) handler {
 		if err != nil {
 			return nil, err
 		}
-		if filter["ids"] == "" {
-			return nil, badRequest("filter: this action requires ids")
+		if filter["ids"] == "" && filter["groupIds"] == "" { // or a saved filter, of which the lab has none
+			return nil, badRequest("filter: this action requires one of ids, groupIds, filterId")
 		}
 		for name := range filter {
 			if !s.agentParams[name] {

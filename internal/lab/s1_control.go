@@ -102,8 +102,12 @@ func (l *Lab) ctlServe(c serveCommand) (any, error) {
 	return map[string]string{"serves": l.serves(c.File)}, nil
 }
 
-// serves is what the agents upload of a file; the consoles never differ.
+// serves is what the agents upload of a file; the consoles never differ. Without any it is
+// what was dealt.
 func (l *Lab) serves(i int) string {
+	if len(l.consoles) == 0 {
+		return l.engine.corpus.files[i].serves
+	}
 	s := l.consoles[0]
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,7 +33,7 @@ type activityItem struct {
 }
 
 // alertOn adds an alert about a file, and has its agent online or not.
-func (w *world) alertOn(file int, online bool) string {
+func (w *bench) alertOn(file int, online bool) string {
 	w.Helper()
 	var out struct{ IDs []string }
 	w.control("alerts", map[string]any{"file": file}, &out)
@@ -42,7 +42,7 @@ func (w *world) alertOn(file int, online bool) string {
 }
 
 // fetch asks for the file of a threat and gives how many agents were asked.
-func (w *world) fetch(id string) int {
+func (w *bench) fetch(id string) int {
 	w.Helper()
 	var out changeAnswer
 	body := map[string]any{"data": map[string]string{"password": password}, "filter": map[string]any{"ids": []string{id}}}
@@ -50,7 +50,7 @@ func (w *world) fetch(id string) int {
 	return out.Data.Affected
 }
 
-func (w *world) activities(query string) []activityItem {
+func (w *bench) activities(query string) []activityItem {
 	w.Helper()
 	var out struct{ Data []activityItem }
 	w.s1(200, "GET", "/activities?"+query, nil).decode(w.T, &out)
@@ -58,13 +58,13 @@ func (w *world) activities(query string) []activityItem {
 }
 
 // uploads are those of a threat, the newest first.
-func (w *world) uploads(id string) []activityItem {
+func (w *bench) uploads(id string) []activityItem {
 	w.Helper()
 	return w.activities("activityTypes=86&sortBy=createdAt&sortOrder=desc&limit=1&threatIds=" + id)
 }
 
 // fileServed is the first file that agents upload as this.
-func (w *world) fileServed(as string) FileInfo {
+func (w *bench) fileServed(as string) FileInfo {
 	w.Helper()
 	files := w.lab.Files()
 	i := slices.IndexFunc(files, func(f FileInfo) bool { return f.Serves == as })

@@ -101,7 +101,9 @@ func (s *console) count() {
 	s.requests++
 }
 
-func (s *console) refuse(w http.ResponseWriter, status int, pick uint64) { refuseS1(w, status, pick) }
+func (s *console) refuse(w http.ResponseWriter, _ *http.Request, status int, pick uint64) {
+	refuseS1(w, status, pick)
+}
 
 // writes looks into GraphQL requests, which are all POSTs, for a mutation.
 func (s *console) writes(r *http.Request) bool {

@@ -11,7 +11,7 @@ import (
 )
 
 // walk follows cursors to the end and returns the ids in order.
-func (w *world) walk(query string) []string {
+func (w *bench) walk(query string) []string {
 	w.Helper()
 	var ids []string
 	cursor := ""

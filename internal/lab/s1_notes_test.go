@@ -25,14 +25,14 @@ type notePage struct {
 	}
 }
 
-func (w *world) notes(threat, query string) notePage {
+func (w *bench) notes(threat, query string) notePage {
 	w.Helper()
 	var p notePage
 	w.s1(200, "GET", "/threats/"+threat+"/notes?"+query, nil).decode(w.T, &p)
 	return p
 }
 
-func (w *world) postNote(text string, ids ...string) int {
+func (w *bench) postNote(text string, ids ...string) int {
 	w.Helper()
 	var out struct{ Data struct{ Affected int } }
 	w.s1(200, "POST", "/threats/notes", noteOn(text, ids...)).decode(w.T, &out)
@@ -40,7 +40,7 @@ func (w *world) postNote(text string, ids ...string) int {
 }
 
 // bare are threats without notes.
-func (w *world) bare(n int) []string {
+func (w *bench) bare(n int) []string {
 	w.Helper()
 	return w.threats(fmt.Sprintf("noteExists=false&limit=%d", n)).ids()
 }

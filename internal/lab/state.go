@@ -25,9 +25,9 @@ type EngineState struct {
 	ScansByFile map[string]int `json:"scans_by_file"`
 }
 
-// SourceState is what a console has and was asked for.
+// SourceState is what a console, or another vendor, has and was asked for.
 type SourceState struct {
-	// Alerts is the number of threats that a client can see now.
+	// Alerts is the number of alerts that a client can see now.
 	Alerts   int `json:"alerts"`
 	Requests int `json:"requests"`
 	// Notes are the texts by threat id, the oldest first, with those that are not shown yet. Threats without notes are absent.
@@ -36,7 +36,7 @@ type SourceState struct {
 	// of uploads that were downloaded whole.
 	Fetches   int `json:"fetches"`
 	Downloads int `json:"downloads"`
-	// FetchesByThreat is Fetches by threat id. Threats without any are absent.
+	// FetchesByThreat is Fetches by threat id, of consoles alone. Threats without any are absent.
 	FetchesByThreat map[string]int `json:"fetches_by_threat"`
 	// Isolated are the names of the hosts that are disconnected.
 	Isolated []string `json:"isolated"`
@@ -47,6 +47,9 @@ func (l *Lab) State() State {
 	out := State{Intezer: l.engine.state(), Sources: map[string]SourceState{}}
 	for _, c := range l.consoles {
 		out.Sources[c.name] = c.state()
+	}
+	for _, g := range l.guests {
+		out.Sources[g.name] = g.state()
 	}
 	return out
 }

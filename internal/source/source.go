@@ -6,6 +6,8 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +47,9 @@ type Traits struct {
 	MaxWindow time.Duration
 	// NoUpdated: the product has one feed only (GuardDuty).
 	NoUpdated bool
+	// NoteRepeatable: to write the same note again leaves one (GuardDuty, whose comment
+	// is replaced). A note in doubt is sent again without being looked for.
+	NoteRepeatable bool
 }
 
 // Health is the result of Check.
@@ -58,10 +63,42 @@ type Health struct {
 	Missing map[string]string
 }
 
+// Coverage is how far a product is seen in one of the places that it is made of: for
+// GuardDuty, an account and a region.
+type Coverage struct {
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	State   string `json:"state"` // enabled, off, denied, error
+	// Detail says more: who reads it, that it is suspended, or what failed.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Coverer is a product of several places that are switched on and permitted one by one.
+type Coverer interface {
+	// Coverage asks every place, in the order of the configuration. It fails only when
+	// it cannot learn where to ask.
+	Coverage(ctx context.Context) ([]Coverage, error)
+}
+
 // Identifier tells the tenant behind a source; its digest is the source's memory
 // key. It may need an authenticated call the first time.
 type Identifier interface {
 	Tenant(ctx context.Context) (string, error)
+}
+
+// ID gives the key of a source's memory: a digest of its kind and tenant, so that
+// renaming it in the configuration forgets nothing.
+func ID(ctx context.Context, s Source) (alert.SourceID, error) {
+	id, ok := s.(Identifier)
+	if !ok {
+		return "", Unsupported(s, "tell its tenant")
+	}
+	tenant, err := id.Tenant(ctx)
+	if err != nil {
+		return "", fault.At(err, s.Name(), "identify the tenant")
+	}
+	sum := sha256.Sum256([]byte(s.Kind() + "\x00" + tenant))
+	return alert.SourceID(hex.EncodeToString(sum[:6])), nil
 }
 
 // BadItem is an error for one alert that could not be read; the rest is fine.
@@ -172,6 +209,12 @@ type NoteProber interface {
 	ProbeNotes(ctx context.Context, hs ...alert.Handle) (map[string]alert.Has, error)
 }
 
+// NoteCopier gives our own copies of the notes on an alert, the oldest first, where the
+// product gives none back. What other tools wrote is not among them.
+type NoteCopier interface {
+	NoteCopies(ctx context.Context, id string) ([]alert.Note, error)
+}
+
 // NoteRemover deletes a note.
 type NoteRemover interface {
 	RemoveNote(ctx context.Context, h alert.Handle, noteID string) error
@@ -269,10 +312,12 @@ func Capabilities(s Source) []Capability {
 	_, resolve := s.(Resolver)
 	_, fetch := s.(Fetcher)
 	_, hosts := s.(HostFinder)
+	_, isolate := s.(Isolator)
 	return []Capability{
 		{"list", list}, {"get", get}, {"sync", feed}, {"incidents", incidents},
 		{"note add", note}, {"note list", notes}, {"note remove", remove},
 		{"resolve", resolve}, {"fetch", fetch}, {"hosts", hosts},
+		{"isolate", isolate},
 	}
 }
 

@@ -316,7 +316,7 @@ func TestLabAManualNoteIsPostedOnceByItsKey(t *testing.T) {
 	if n != 1 {
 		t.Errorf("%d notes", n)
 	}
-	if ns, err := w.Notes(context.Background(), ref); err != nil || len(ns) == 0 {
+	if ns, _, err := w.Notes(context.Background(), ref); err != nil || len(ns) == 0 {
 		t.Error(ns, err)
 	}
 }

@@ -93,6 +93,18 @@ func (s *Service) List(ctx context.Context, o ListOptions) (*Listing, error) {
 	return out, ctx.Err()
 }
 
+// Worst gives the rows that a listing shows, and how many there are.
+func Worst(rows []Row, o ListOptions) ([]Row, int) {
+	top := &topRows{limit: o.Limit, less: worseRow}
+	if o.ByTime {
+		top.less = newerRow
+	}
+	for _, r := range rows {
+		top.add(r)
+	}
+	return top.sorted(), len(rows)
+}
+
 // listOne gives the matching rows of one source.
 func (s *Service) listOne(ctx context.Context, src source.Source, o ListOptions, add func(Row), bad func(error)) error {
 	sid, err := SourceID(ctx, src)

@@ -86,7 +86,14 @@ func (d *deliverer) repeated(ctx context.Context, it *item) (*sight, error) {
 	if e != nil && e.State == ledger.EffectDone {
 		return &sight{id: e.NoteID}, nil
 	}
-	if e != nil && (e.State == ledger.EffectDoubt || e.State == ledger.EffectSending && e.Claim.Holder != "") {
+	unknown := e != nil && (e.State == ledger.EffectDoubt || e.State == ledger.EffectSending && e.Claim.Holder != "")
+	switch {
+	case unknown && d.traits.NoteRepeatable && e.Attempt >= maxAttempts:
+		return nil, fault.New(fault.InDoubt, "it was sent %d times, and no answer said what became of it", e.Attempt).
+			WithHint("it may be there: look in the console")
+	case unknown && d.traits.NoteRepeatable:
+		return nil, nil
+	case unknown:
 		if _, ok := d.src.(source.NoteReader); !ok {
 			return nil, fault.New(fault.InDoubt, "an earlier try may have written it, and %s cannot be asked", d.src.Kind())
 		}
@@ -161,29 +168,34 @@ func (d *deliverer) waitOut(ctx context.Context, it *item, r *NoteReceipt, cause
 		Hint: "look with `edrc note list " + r.Ref.String() + "`; to repeat it safely add --key " + r.Key}
 }
 
-// Notes reads every note on an alert, oldest first.
-func (s *Service) Notes(ctx context.Context, ref alert.Ref) ([]alert.Note, error) {
+// Notes reads every note on an alert, oldest first. Of a product that gives none back,
+// own is true, and they are edrc's copies of what it wrote there itself.
+func (s *Service) Notes(ctx context.Context, ref alert.Ref) (notes []alert.Note, own bool, err error) {
 	src, sid, err := s.locate(ctx, ref)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	reader, ok := src.(source.NoteReader)
+	copier, own := src.(source.NoteCopier)
+	if !ok && own {
+		notes, err := copier.NoteCopies(ctx, ref.ID)
+		return notes, true, fault.At(err, src.Name(), "list notes")
+	}
 	if !ok {
-		return nil, source.Unsupported(src, "give its notes back")
+		return nil, false, source.Unsupported(src, "give its notes back")
 	}
 	h, _, err := s.handle(ctx, sid, ref)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var out []alert.Note
 	for n, err := range reader.Notes(ctx, h) {
 		if err != nil {
-			return nil, fault.At(err, src.Name(), "list notes")
+			return nil, false, fault.At(err, src.Name(), "list notes")
 		}
-		out = append(out, n)
+		notes = append(notes, n)
 	}
-	slices.SortStableFunc(out, func(a, b alert.Note) int { return a.Created.Compare(b.Created) })
-	return out, nil
+	slices.SortStableFunc(notes, func(a, b alert.Note) int { return a.Created.Compare(b.Created) })
+	return notes, false, nil
 }
 
 // PostVerdicts writes the verdict note on alerts that were just scanned, by the

@@ -167,7 +167,7 @@ func TestNotesNeedAProductThatTakesThem(t *testing.T) {
 	if _, err := w.write("x", ""); !fault.Is(err, fault.Unsupported) {
 		t.Error(err)
 	}
-	if _, err := w.Notes(w.ctx, w.ref("1")); !fault.Is(err, fault.Unsupported) {
+	if _, _, err := w.Notes(w.ctx, w.ref("1")); !fault.Is(err, fault.Unsupported) {
 		t.Error(err)
 	}
 	if r := w.PostVerdicts(w.ctx, []alert.Ref{w.ref("1")}); !fault.Is(r[0].Err, fault.Unsupported) {
@@ -192,12 +192,12 @@ func TestNotesAreListedOldestFirst(t *testing.T) {
 		w.clock.add(time.Second)
 	}
 	slices.Reverse(w.p.notes["1"])
-	ns, err := w.Notes(w.ctx, w.ref("1"))
+	ns, _, err := w.Notes(w.ctx, w.ref("1"))
 	if err != nil || len(ns) != 3 || ns[0].Text != "a" || ns[2].Text != "c" {
 		t.Errorf("%+v, %v", ns, err)
 	}
 	w.p.onNotes = func() error { return fault.New(fault.Denied, "no") }
-	if _, err := w.Notes(w.ctx, w.ref("1")); !fault.Is(err, fault.Denied) {
+	if _, _, err := w.Notes(w.ctx, w.ref("1")); !fault.Is(err, fault.Denied) {
 		t.Error(err)
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"edrc/internal/alert"
@@ -40,22 +42,79 @@ type puller struct {
 
 // pull reads everything new of the source: each stream, by creation and by change.
 func (p *puller) pull(ctx context.Context) error {
-	streams, err := p.feed.Streams(ctx)
-	if err != nil {
-		return err
-	}
 	feeds := []source.Change{source.Created, source.Updated}
 	if p.src.Traits().NoUpdated {
 		feeds = feeds[1:]
 	}
-	for _, st := range streams {
+	return p.each(ctx, func(st source.Stream) error {
 		for _, by := range feeds {
 			if err := p.follow(ctx, st, by); err != nil || p.stop() {
 				return err
 			}
 		}
+		return nil
+	})
+}
+
+// streamsAtOnce bounds how many streams of a source are read side by side: each has
+// two pages in memory.
+const streamsAtOnce = 4
+
+// each calls read for every stream, several at once. One that fails does not keep the
+// others from being read: what went wrong is a *streamErrors. Only a stop, or the end of
+// the context, leaves streams out.
+func (p *puller) each(ctx context.Context, read func(source.Stream) error) error {
+	streams, err := p.feed.Streams(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
+	errs := make([]error, len(streams))
+	slots := make(chan struct{}, streamsAtOnce)
+	var wg sync.WaitGroup
+	for i, st := range streams {
+		slots <- struct{}{}
+		if p.stop() || ctx.Err() != nil {
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = read(st)
+		})
+	}
+	wg.Wait()
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch {
+	case ctx.Err() != nil && len(errs) == 0:
+		return ctx.Err()
+	case len(errs) == 0:
+		return nil
+	case len(streams) == 1:
+		return errs[0]
+	}
+	return &streamErrors{errs: errs, all: len(errs) == len(streams)}
+}
+
+// streamErrors is what went wrong with some streams of a source.
+type streamErrors struct {
+	errs []error
+	all  bool // no stream could be read
+}
+
+func (e *streamErrors) Error() string   { return errors.Join(e.errs...).Error() }
+func (e *streamErrors) Unwrap() []error { return e.errs }
+
+// wholly reports whether an error is about a whole source, and not some of its streams.
+func wholly(err error) bool {
+	e, streams := errors.AsType[*streamErrors](err)
+	return err != nil && (!streams || e.all || errors.Is(err, ledger.ErrStale) || fault.Is(err, fault.Interrupted))
+}
+
+// apart gives the errors of the streams one by one.
+func apart(err error) []error {
+	if e, ok := errors.AsType[*streamErrors](err); ok && !errors.Is(err, ledger.ErrStale) {
+		return e.errs
+	}
+	return []error{err}
 }
 
 // follow brings one feed up to date: it finishes a pass that a crash cut short,
@@ -91,20 +150,13 @@ func (p *puller) follow(ctx context.Context, st source.Stream, by source.Change)
 
 // since reads one more window by creation and moves no watermark.
 func (p *puller) since(ctx context.Context, from time.Time) error {
-	streams, err := p.feed.Streams(ctx)
-	if err != nil {
-		return err
-	}
-	for _, st := range streams {
+	return p.each(ctx, func(st source.Stream) error {
 		if !from.Before(st.Now) {
-			continue
+			return nil
 		}
 		cur := &ledger.Cursor{Pass: &ledger.Pass{From: from, To: st.Now, Windows: spans(from, st.Now, p.src.Traits().MaxWindow)}}
-		if err := p.run(ctx, st, source.Created, cur); err != nil || p.stop() {
-			return err
-		}
-	}
-	return nil
+		return p.run(ctx, st, source.Created, cur)
+	})
 }
 
 // spans cuts [from, to] into windows that the product accepts.
@@ -225,7 +277,8 @@ func (p *puller) commit(ctx context.Context, pg source.Page, cur *ledger.Cursor)
 	for i := range pg.Alerts {
 		p.ids.add(pg.Alerts[i].ID)
 	}
-	p.sum.add(func(s *SourceSummary) { s.Alerts = p.ids.len() })
+	read := p.ids.len()
+	p.sum.add(func(s *SourceSummary) { s.Alerts = max(s.Alerts, read) })
 	for first := true; first || len(news) > 0; first = false {
 		part := news[:min(chunk, len(news))]
 		news = news[len(part):]
@@ -233,7 +286,7 @@ func (p *puller) commit(ctx context.Context, pg source.Page, cur *ledger.Cursor)
 			return err
 		}
 	}
-	p.observe(Event{Source: p.src.Name(), What: "alerts", Done: p.sum.Alerts})
+	p.observe(Event{Source: p.src.Name(), What: "alerts", Done: read})
 	return nil
 }
 

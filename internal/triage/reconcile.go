@@ -44,7 +44,9 @@ func (s *Service) Reconcile(ctx context.Context, names []string, since time.Time
 			out.Checked += n
 			out.Differences = append(out.Differences, diffs...)
 			if err != nil {
-				out.Errors = append(out.Errors, SourceError{src.Name(), fault.At(err, src.Name(), "reconcile")})
+				for _, err := range apart(err) {
+					out.Errors = append(out.Errors, SourceError{src.Name(), fault.At(err, src.Name(), "reconcile")})
+				}
 			}
 		})
 	}
@@ -70,7 +72,7 @@ func (s *Service) reconcileOne(ctx context.Context, src source.Source, since tim
 	p := &puller{Service: s, src: src, feed: feed, sid: sid, lease: lease, sum: newSourceSummary(src.Name()),
 		stop: func() bool { return false }, ids: newDistinct[string](), onPage: rec.compare}
 	rec.puller = p
-	if err := p.since(ctx, since); err != nil {
+	if err := p.since(ctx, since); err != nil { // what a stream would have listed is not absent
 		return p.sum.Alerts, rec.diffs, stale(err)
 	}
 	if err := rec.absent(ctx, since); err != nil {
@@ -82,6 +84,7 @@ func (s *Service) reconcileOne(ctx context.Context, src source.Source, since tim
 // reconciler collects the differences of one source.
 type reconciler struct {
 	*puller
+	mu    sync.Mutex      // streams are read side by side
 	seen  map[string]bool // ids that the product listed
 	diffs []Difference
 }
@@ -89,6 +92,8 @@ type reconciler struct {
 // compare notes what a page shows that the store does not know yet; the page is
 // taken in right after.
 func (r *reconciler) compare(ctx context.Context, as []alert.Alert) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.Store.View(ctx, func(tx ledger.Tx) error {
 		for i := range as {
 			a := &as[i]

@@ -92,14 +92,18 @@ func (d *deliverer) doubt(tx ledger.Tx, _ *item, e *ledger.Effect, cause error) 
 	if err := e.Move(ledger.EffectDoubt, reason); err != nil {
 		return err
 	}
+	wait := d.traits.NoteSettle
+	if d.traits.NoteRepeatable { // what comes next is not a look, but a request like the one that failed
+		wait = max(wait, d.Settings.withDefaults().NoteRetry)
+	}
 	now := d.Now()
-	e.Checks, e.Changed, e.NextCheck = 0, now, now.Add(d.traits.NoteSettle)
+	e.Checks, e.Changed, e.NextCheck = 0, now, now.Add(wait)
 	e.Claim = e.Claim.Release()
 	return tx.PutEffect(e)
 }
 
 // resolveDoubt reads the container's notes: seen is done; absent twice, a settle
-// time apart, is sent again; after maxAttempts a person must look.
+// time apart, is sent again. A note that may be repeated is, without being looked for.
 func (d *deliverer) resolveDoubt(ctx context.Context, it *item) error {
 	if it.effect.State == ledger.EffectSending { // its sender died; the clock starts when it meant to send
 		return d.update(ctx, it, func(tx ledger.Tx, e *ledger.Effect) error {
@@ -110,6 +114,9 @@ func (d *deliverer) resolveDoubt(ctx context.Context, it *item) error {
 			e.Checks, e.Claim = 0, e.Claim.Release()
 			return tx.PutEffect(e)
 		})
+	}
+	if d.traits.NoteRepeatable {
+		return d.sendAgain(ctx, it)
 	}
 	reader, ok := d.src.(source.NoteReader)
 	if !ok {
@@ -130,10 +137,17 @@ func (d *deliverer) resolveDoubt(ctx context.Context, it *item) error {
 			e.Changed = d.Now()
 			return tx.PutEffect(e)
 		})
-	case it.effect.Attempt >= maxAttempts:
+	}
+	return d.sendAgain(ctx, it)
+}
+
+// sendAgain repeats a note that is not there, or that may be repeated; after maxAttempts
+// a person must look.
+func (d *deliverer) sendAgain(ctx context.Context, it *item) error {
+	if it.effect.Attempt >= maxAttempts {
 		return d.setAside(ctx, it, fmt.Sprintf("note in doubt after %d attempts", it.effect.Attempt))
 	}
-	_, err = d.send(ctx, []*item{it})
+	_, err := d.send(ctx, []*item{it})
 	return err
 }
 

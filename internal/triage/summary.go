@@ -20,7 +20,8 @@ type SourceSummary struct {
 	Quarantined int    `json:"quarantined"`
 	Late        int    `json:"late"` // found by the daily comparison only
 	Error       string `json:"error,omitempty"`
-	Busy        string `json:"busy,omitempty"` // another process is reading it
+	Partial     bool   `json:"partial,omitempty"` // Error is about some of its streams, and the others were read
+	Busy        string `json:"busy,omitempty"`    // another process is reading it
 
 	mu *sync.Mutex
 }

@@ -134,7 +134,7 @@ func (r *syncer) pullAll(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, t := range r.targets {
 		wg.Go(func() {
-			if err := r.pullOne(ctx, t); err != nil {
+			for _, err := range r.pullOne(ctx, t) {
 				r.fail(t, err)
 			}
 		})
@@ -155,14 +155,16 @@ func (r *syncer) fail(t *target, err error) {
 	t.sum.add(func(s *SourceSummary) { s.Error = err.Error() })
 }
 
-func (r *syncer) pullOne(ctx context.Context, t *target) error {
+// pullOne reads one source. Where some of its streams failed, the errors are theirs, and
+// the others were read.
+func (r *syncer) pullOne(ctx context.Context, t *target) []error {
 	feed, ok := t.src.(source.Feeder)
 	if !ok {
-		return source.Unsupported(t.src, "be synced")
+		return []error{source.Unsupported(t.src, "be synced")}
 	}
 	var err error
 	if t.sid, err = SourceID(ctx, t.src); err != nil {
-		return err
+		return []error{err}
 	}
 	lease, err := r.acquire(ctx, t.sid)
 	if fault.Is(err, fault.Locked) {
@@ -170,20 +172,28 @@ func (r *syncer) pullOne(ctx context.Context, t *target) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return []error{err}
 	}
 	defer r.release(lease)
 	p := &puller{Service: r.Service, src: t.src, feed: feed, sid: t.sid, lease: lease, sum: t.sum, stop: r.stop, ids: newDistinct[string](),
 		saw: r.touched.add}
-	if err := p.pull(ctx); err != nil || r.stop() {
-		return stale(err)
-	}
+	steps := []func() error{func() error { return p.pull(ctx) }}
 	if !r.o.Since.IsZero() {
-		if err := p.since(ctx, r.o.Since); err != nil || r.stop() {
-			return stale(err)
+		steps = append(steps, func() error { return p.since(ctx, r.o.Since) })
+	}
+	steps = append(steps, func() error { return p.sweepDaily(ctx) })
+	var errs []error
+	for _, step := range steps {
+		err := step()
+		if err != nil {
+			errs = append(errs, apart(stale(err))...)
+			t.sum.add(func(s *SourceSummary) { s.Partial = !wholly(err) })
+		}
+		if wholly(err) || r.stop() {
+			break
 		}
 	}
-	return stale(p.sweepDaily(ctx))
+	return errs
 }
 
 // stale turns a lost lease into words.
@@ -213,14 +223,20 @@ func (p *puller) sweepDaily(ctx context.Context) error {
 	if at, perr := time.Parse(time.RFC3339, last); perr == nil && now.Sub(at) < sweepEvery {
 		return nil
 	}
+	var failed error
 	if last != "" { // the first pass has just read everything there is to compare
 		before := p.sum.New
-		if err := p.since(ctx, now.Add(-p.Settings.withDefaults().Sweep)); err != nil || p.stop() {
-			return err
+		failed = p.since(ctx, now.Add(-p.Settings.withDefaults().Sweep))
+		if wholly(failed) || p.stop() {
+			return failed
 		}
 		p.sum.add(func(s *SourceSummary) { s.Late += s.New - before })
 	}
-	return p.Store.Update(ctx, 1, func(tx ledger.Tx) error { return tx.PutMeta(key, now.UTC().Format(time.RFC3339)) })
+	err = p.Store.Update(ctx, 1, func(tx ledger.Tx) error { return tx.PutMeta(key, now.UTC().Format(time.RFC3339)) })
+	if err != nil {
+		return err
+	}
+	return failed
 }
 
 // work judges files and writes notes in rounds until nothing is due, then waits a

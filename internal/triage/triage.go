@@ -11,7 +11,6 @@ package triage
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -129,19 +128,9 @@ func (s *Service) Pick(names []string) ([]source.Source, error) {
 	return out, nil
 }
 
-// SourceID gives the key of a source's memory: a digest of its kind and tenant,
-// so that renaming it in the configuration forgets nothing.
+// SourceID is [source.ID].
 func SourceID(ctx context.Context, src source.Source) (alert.SourceID, error) {
-	id, ok := src.(source.Identifier)
-	if !ok {
-		return "", source.Unsupported(src, "tell its tenant")
-	}
-	tenant, err := id.Tenant(ctx)
-	if err != nil {
-		return "", fault.At(err, src.Name(), "identify the tenant")
-	}
-	sum := sha256.Sum256([]byte(src.Kind() + "\x00" + tenant))
-	return alert.SourceID(hex.EncodeToString(sum[:6])), nil
+	return source.ID(ctx, src)
 }
 
 // SourceOf finds the configured source behind remembered alerts; nil when there is

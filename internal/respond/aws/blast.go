@@ -1,0 +1,198 @@
+package aws
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"edrc/internal/fault"
+	"edrc/internal/respond"
+)
+
+// roleBlast adds who uses a role: instances by its instance profiles, whoever its trust
+// policy lets in, and when it was last used.
+func (s *session) roleBlast(ctx context.Context, role *types.Role, p *respond.Plan) error {
+	var shared []string
+	users := trusted(decoded(aws.ToString(role.AssumeRolePolicyDocument)))
+	p.Blast = append(p.Blast, respond.Fact{What: "may be used by", Value: firstOf(strings.Join(users, ", "), "nobody that its trust policy names")})
+	if others := slices.DeleteFunc(slices.Clone(users), func(u string) bool { return strings.HasPrefix(u, "ec2.amazonaws.com") }); len(others) > 0 {
+		shared = append(shared, "it may be used by "+strings.Join(others, ", "))
+	}
+	last := "never, or longer ago than AWS remembers"
+	if role.RoleLastUsed != nil && role.RoleLastUsed.LastUsedDate != nil {
+		last = role.RoleLastUsed.LastUsedDate.UTC().Format("2006-01-02 15:04 UTC") + " in " + aws.ToString(role.RoleLastUsed.Region) + " (AWS tells hours late)"
+	}
+	p.Blast = append(p.Blast, respond.Fact{What: "last used", Value: last})
+	profiles, err := s.profiles(ctx, aws.ToString(role.RoleName))
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, arn := range profiles {
+		names = append(names, arn[strings.LastIndexByte(arn, '/')+1:])
+	}
+	p.Blast = append(p.Blast, respond.Fact{What: "instance profiles", Value: firstOf(strings.Join(names, ", "), "none")})
+	n, err := s.usedByInstances(ctx, profiles, p)
+	if err != nil {
+		return err
+	}
+	if n > 1 {
+		shared = append([]string{fmt.Sprintf("%d instances use it", n)}, shared...)
+	}
+	p.SharedBy = strings.Join(append(shared, unknownUsers(p)...), "; ")
+	if p.SharedBy != "" {
+		p.SharedBy = "role " + p.Target.ID + " is used by others, too: " + p.SharedBy
+	}
+	return nil
+}
+
+// unread begins the warning about a region whose instances could not be read.
+const unread = "which instances use the role is not known"
+
+func unknownUsers(p *respond.Plan) (out []string) {
+	for _, w := range p.Warnings {
+		if strings.HasPrefix(w, unread) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// profiles gives the ARNs of the instance profiles that hold a role.
+func (s *session) profiles(ctx context.Context, role string) ([]string, error) {
+	var out []string
+	pages := iam.NewListInstanceProfilesForRolePaginator(s.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, s.fail(err)
+		}
+		for _, p := range page.InstanceProfiles {
+			out = append(out, aws.ToString(p.Arn))
+		}
+	}
+	return out, nil
+}
+
+// usedByInstances adds, for every configured region, the instances with one of the
+// profiles, and counts them.
+func (s *session) usedByInstances(ctx context.Context, profiles []string, p *respond.Plan) (int, error) {
+	if len(profiles) == 0 {
+		return 0, nil
+	}
+	regions, err := s.d.Conn.Regions(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, region := range regions {
+		at, err := s.d.at(ctx, s.account, region)
+		if err == nil {
+			var more int
+			more, err = at.instancesWith(ctx, profiles, p)
+			n += more
+		}
+		if fault.Is(err, fault.Denied) {
+			p.Warnings = append(p.Warnings, unread+" in "+region+": "+err.Error())
+		} else if err != nil {
+			return n, err
+		}
+	}
+	p.Warnings = append(p.Warnings, "only instances of "+strings.Join(regions, ", ")+" were looked for")
+	return n, nil
+}
+
+// instancesWith pages through the instances that are not terminated. They are compared
+// here: one pass serves every profile.
+func (s *session) instancesWith(ctx context.Context, profiles []string, p *respond.Plan) (int, error) {
+	n := 0
+	pages := ec2.NewDescribeInstancesPaginator(s.ec2, &ec2.DescribeInstancesInput{MaxResults: aws.Int32(1000),
+		Filters: []ec2types.Filter{{Name: aws.String("instance-state-name"), Values: []string{"pending", "running", "stopping", "stopped"}}}})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return n, s.fail(err)
+		}
+		for _, r := range page.Reservations {
+			for _, i := range r.Instances {
+				if i.IamInstanceProfile == nil || !slices.Contains(profiles, aws.ToString(i.IamInstanceProfile.Arn)) {
+					continue
+				}
+				n++
+				id, tag := aws.ToString(i.InstanceId), tagMap(i.Tags)
+				p.Touched = append(p.Touched, respond.Touched{Kind: respond.Instance, ID: id, Name: tag["Name"], Account: s.account, Tags: tag})
+				p.Blast = append(p.Blast, respond.Fact{What: "instance", Value: strings.TrimSpace(fmt.Sprintf("%s %s %s (%s)", s.region, id, tag["Name"], stateOf(i)))})
+			}
+		}
+	}
+	return n, nil
+}
+
+// trusted gives the principals that a trust policy allows. A policy that cannot be read
+// is told as one: it may let anybody in.
+func trusted(doc string) []string {
+	var policy struct {
+		Statement statements
+	}
+	if err := json.Unmarshal([]byte(doc), &policy); err != nil {
+		return []string{"somebody: its trust policy cannot be read"}
+	}
+	var out []string
+	for _, s := range policy.Statement {
+		if s.Effect != "Allow" {
+			continue
+		}
+		out = append(out, s.principals()...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// statements are one, or a list.
+type statements []statement
+
+type statement struct {
+	Effect    string
+	Principal json.RawMessage
+}
+
+// UnmarshalJSON takes both forms that IAM allows.
+func (s *statements) UnmarshalJSON(b []byte) error {
+	var one statement
+	if err := json.Unmarshal(b, &one); err == nil {
+		*s = statements{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]statement)(s))
+}
+
+// principals are "*", or names by their kind, one or a list of each.
+func (s statement) principals() []string {
+	var word string
+	if json.Unmarshal(s.Principal, &word) == nil {
+		return []string{word}
+	}
+	var kinds map[string]json.RawMessage
+	if json.Unmarshal(s.Principal, &kinds) != nil {
+		return []string{"somebody: a principal cannot be read"}
+	}
+	var out []string
+	for _, raw := range kinds {
+		var many []string
+		if json.Unmarshal(raw, &word) == nil {
+			many = []string{word}
+		} else if json.Unmarshal(raw, &many) != nil {
+			many = []string{"somebody: a principal cannot be read"}
+		}
+		out = append(out, many...)
+	}
+	return out
+}

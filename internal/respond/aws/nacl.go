@@ -1,0 +1,147 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"edrc/internal/fault"
+	"edrc/internal/respond"
+)
+
+// naclEntry denies everything one way in a network ACL, before every other rule.
+type naclEntry struct {
+	ACL    string `json:"acl"`
+	Number int32  `json:"number"`
+	Egress bool   `json:"egress"`
+	V6     bool   `json:"v6"`
+}
+
+// naclSteps deny everything in the ACLs of the interfaces' subnets.
+func (s *session) naclSteps(ctx context.Context, nics []nic, p *respond.Plan) error {
+	var subnets []string
+	v6 := false
+	for _, n := range nics {
+		v6 = v6 || n.v6
+		if !slices.Contains(subnets, n.subnet) {
+			subnets = append(subnets, n.subnet)
+		}
+	}
+	if len(subnets) == 0 {
+		return nil
+	}
+	out, err := s.ec2.DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{
+		Filters: []types.Filter{{Name: aws.String("association.subnet-id"), Values: subnets}}})
+	if err != nil {
+		return s.fail(err)
+	}
+	for _, acl := range out.NetworkAcls {
+		steps, err := s.denySteps(acl, v6)
+		if err != nil {
+			return err
+		}
+		p.Steps = append(p.Steps, steps...)
+		var hit []string
+		for _, a := range acl.Associations {
+			hit = append(hit, aws.ToString(a.SubnetId))
+		}
+		p.Blast = append(p.Blast, respond.Fact{What: "subnets that lose all traffic", Value: strings.Join(hit, ", ")})
+	}
+	return nil
+}
+
+// denySteps take the two lowest numbers of each direction, which must be free: AWS uses
+// the first rule that fits.
+func (s *session) denySteps(acl types.NetworkAcl, v6 bool) ([]respond.Step, error) {
+	id := aws.ToString(acl.NetworkAclId)
+	for _, e := range acl.Entries {
+		if n := aws.ToInt32(e.RuleNumber); n <= 2 {
+			return nil, fault.New(fault.Conflict, "network ACL %s has a rule %d: nothing can be put before it", id, n).
+				WithHint("renumber it, or cut connections another way")
+		}
+		v6 = v6 || e.Ipv6CidrBlock != nil // AWS adds such a rule when the VPC has IPv6
+	}
+	var out []respond.Step
+	for _, egress := range []bool{false, true} {
+		for _, six := range []bool{false, true} {
+			if six && !v6 {
+				continue
+			}
+			e := &naclEntry{ACL: id, Number: 1, Egress: egress, V6: six}
+			if six {
+				e.Number = 2
+			}
+			out = append(out, s.newStep(kindNACL, fmt.Sprintf("deny %s in network ACL %s", e.what(), id), e))
+		}
+	}
+	return out, nil
+}
+
+func (e naclEntry) what() string {
+	out := "all IPv4"
+	if e.V6 {
+		out = "all IPv6"
+	}
+	if e.Egress {
+		return out + " out"
+	}
+	return out + " in"
+}
+
+func (e naclEntry) input(dry bool) *ec2.CreateNetworkAclEntryInput {
+	in := &ec2.CreateNetworkAclEntryInput{NetworkAclId: aws.String(e.ACL), RuleNumber: aws.Int32(e.Number), Egress: aws.Bool(e.Egress),
+		Protocol: aws.String("-1"), RuleAction: types.RuleActionDeny, CidrBlock: aws.String("0.0.0.0/0"), DryRun: aws.Bool(dry)}
+	if e.V6 {
+		in.CidrBlock, in.Ipv6CidrBlock = nil, aws.String("::/0")
+	}
+	return in
+}
+
+func (e *naclEntry) apply(ctx context.Context, s *session) (respond.Outcome, error) {
+	_, err := s.ec2.CreateNetworkAclEntry(ctx, e.input(false))
+	if err != nil {
+		return respond.Outcome{}, s.failWrite(err)
+	}
+	return done("")
+}
+
+func (e *naclEntry) revert(ctx context.Context, s *session) (respond.Outcome, error) {
+	_, err := s.ec2.DeleteNetworkAclEntry(ctx, &ec2.DeleteNetworkAclEntryInput{NetworkAclId: &e.ACL, RuleNumber: &e.Number, Egress: &e.Egress})
+	if err != nil && !is(err, "InvalidNetworkAclEntry.NotFound") {
+		return respond.Outcome{}, s.failWrite(err)
+	}
+	return done("")
+}
+
+func (e *naclEntry) read(ctx context.Context, s *session) (respond.Reading, error) {
+	out, err := s.ec2.DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{e.ACL}})
+	if is(err, "InvalidNetworkAclID.NotFound") {
+		return respond.Reading{State: respond.Prior, Detail: "the network ACL is gone"}, nil
+	}
+	if err != nil {
+		return respond.Reading{State: respond.Unknown}, s.fail(err)
+	}
+	for _, acl := range out.NetworkAcls {
+		for _, x := range acl.Entries {
+			if aws.ToInt32(x.RuleNumber) != e.Number || aws.ToBool(x.Egress) != e.Egress {
+				continue
+			}
+			if x.RuleAction == types.RuleActionDeny && aws.ToString(x.Protocol) == "-1" &&
+				(e.V6 && aws.ToString(x.Ipv6CidrBlock) == "::/0" || !e.V6 && aws.ToString(x.CidrBlock) == "0.0.0.0/0") {
+				return respond.Reading{State: respond.Applied, Detail: "the rule is there"}, nil
+			}
+			return respond.Reading{State: respond.Other, Detail: fmt.Sprintf("rule %d is another one", e.Number)}, nil
+		}
+	}
+	return respond.Reading{State: respond.Prior, Detail: "there is no such rule"}, nil
+}
+
+func (e *naclEntry) rehearse(ctx context.Context, s *session) error {
+	_, err := s.ec2.CreateNetworkAclEntry(ctx, e.input(true))
+	return dryRun(err)
+}
