@@ -9,6 +9,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // wireAlert is the part of an alert (schema v7) that edrc reads. Any field may be null,
@@ -91,7 +92,7 @@ func (c *Client) decode(raw json.RawMessage) (alert.Alert, *source.BadItem) {
 }
 
 func badItem(raw json.RawMessage, err error) *source.BadItem {
-	return &source.BadItem{ID: field(raw, "id"), Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
+	return &source.BadItem{ID: lenient.Field(raw, "id"), Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
 }
 
 func parseAlert(raw json.RawMessage) (wireAlert, error) {
@@ -126,12 +127,12 @@ func (c *Client) alert(w wireAlert, raw json.RawMessage) alert.Alert {
 	id := string(w.ID)
 	return alert.Alert{
 		Handle: alert.Handle{ID: id, Note: id, Group: string(w.ThreatID)}, Ref: alert.Ref{Source: c.name, ID: id}, Kind: Kind,
-		Title:    firstText(w.Reason, w.ThreatName, w.ReportName, w.Type, w.ID),
-		Severity: severityOf(string(w.Severity)), Status: statusOf(string(w.Workflow.it.Status)),
-		Analyst: verdictOf(string(w.Determination.it.Value)),
+		Title:    lenient.FirstText(w.Reason, w.ThreatName, w.ReportName, w.Type, w.ID),
+		Severity: severityOf(string(w.Severity)), Status: statusOf(string(w.Workflow.V.Status)),
+		Analyst: verdictOf(string(w.Determination.V.Value)),
 		// Created is never zero when any time is known: a query by time would lose it.
-		Created: first(w.Created, w.Updated, w.Detected, w.First), Updated: w.Updated.Time, Detected: first(w.Detected, w.First),
-		Host: w.host(), User: firstText(w.Username, w.DeviceUser), Command: string(w.Cmdline),
+		Created: lenient.First(w.Created, w.Updated, w.Detected, w.First), Updated: w.Updated.Time, Detected: lenient.First(w.Detected, w.First),
+		Host: w.host(), User: lenient.FirstText(w.Username, w.DeviceUser), Command: string(w.Cmdline),
 		Files: w.files(), Attack: w.attack(), URL: c.link(w), Notes: w.notes(), Raw: raw,
 	}
 }
@@ -140,8 +141,8 @@ func (c *Client) alert(w wireAlert, raw json.RawMessage) alert.Alert {
 // alert about a container has a workload instead, which has no id.
 func (w wireAlert) host() alert.Host {
 	h := alert.Host{
-		ID: string(w.DeviceID), Name: firstText(w.DeviceName, w.Workload, w.Pod),
-		OS: firstText(w.OSVersion, w.DeviceOS), Platform: platformOf(string(w.DeviceOS)),
+		ID: string(w.DeviceID), Name: lenient.FirstText(w.DeviceName, w.Workload, w.Pod),
+		OS: lenient.FirstText(w.OSVersion, w.DeviceOS), Platform: platformOf(string(w.DeviceOS)),
 	}
 	if h.ID == "0" {
 		h.ID = ""
@@ -151,9 +152,9 @@ func (w wireAlert) host() alert.Host {
 
 func (w wireAlert) notes() alert.Has {
 	switch {
-	case w.NotesPresent.yes:
+	case w.NotesPresent.Yes:
 		return alert.Some
-	case w.NotesPresent.known:
+	case w.NotesPresent.Known:
 		return alert.None
 	}
 	return alert.Unsaid

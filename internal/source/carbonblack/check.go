@@ -106,6 +106,7 @@ func (c *Client) Check(ctx context.Context) (source.Health, error) {
 			return h, err
 		}
 	}
+	h.Retiring = c.api.http.Retiring()
 	if len(h.Missing) == len(Permissions()) {
 		return h, c.api.fault(fault.Denied, op, "the API key may do nothing here").
 			WithHint("check that `org_key` of source %s is that of the key, and the key's access level (Settings > API Access)", c.name)

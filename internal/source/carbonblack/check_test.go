@@ -39,6 +39,50 @@ func TestEachMissingPermissionIsNamedByCapability(t *testing.T) {
 	}
 }
 
+func TestEveryCallNamesThePermissionThatItLacks(t *testing.T) {
+	v := newVendor(t, world.Options{})
+	c := v.client(t, time.Minute)
+	ctx := context.Background()
+	id := v.AddFile(t, true)
+	v.Plant(t, id, "of another tool")
+	h, host := alert.Handle{ID: id, Note: id}, aHost(t, c, `LAB\DESK-001`)
+	for permission, do := range map[string]func() error{
+		permAlerts: func() error { _, err := c.Get(ctx, h); return err },
+		permNotes: func() error {
+			for _, err := range c.Notes(ctx, h) {
+				return err
+			}
+			return nil
+		},
+		permNoteAdd: func() error {
+			rs, err := c.AddNote(ctx, "x", h)
+			if err != nil || rs[0].Outcome != source.NoteRefused {
+				return err
+			}
+			return rs[0].Err
+		},
+		permNoteRemove: func() error { return c.RemoveNote(ctx, h, "1") },
+		permClose: func() error {
+			_, err := c.Resolve(ctx, h, alert.Resolution{Status: alert.StatusResolved})
+			return err
+		},
+		permDevices:    func() error { _, err := c.Isolation(ctx, host, source.Operation{}); return err },
+		permQuarantine: func() error { _, err := c.Isolate(ctx, host, source.Containment{}); return err },
+		permUBSMeta: func() error {
+			_, err := c.StartFetch(ctx, source.FetchRequest{Handle: h, File: alert.File{Hashes: alert.NewHashes(v.files[0].SHA256)}})
+			return err
+		},
+		permUBSFile: func() error { _, err := c.fileLink(ctx, "fetch", v.files[0].SHA256); return err },
+	} {
+		v.control(t, "permission", map[string]any{"permission": permission, "missing": true})
+		e, ok := errors.AsType[*fault.Error](do())
+		if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, permission) || !strings.Contains(e.Hint, "cbc-lab") {
+			t.Errorf("%s: %+v", permission, e)
+		}
+		v.control(t, "permission", map[string]any{"permission": permission})
+	}
+}
+
 func TestAMissingLicenceIsNamed(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	v.control(t, "permission", map[string]any{"permission": "Enterprise EDR", "missing": true})

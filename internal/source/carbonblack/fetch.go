@@ -103,7 +103,7 @@ func (c *Client) look(ctx context.Context, p ticket, t source.Ticket, since time
 	switch {
 	case err != nil:
 		return source.FetchStep{}, err
-	case resp.Status == http.StatusNotFound, !b.Available.yes:
+	case resp.Status == http.StatusNotFound, !b.Available.Yes:
 		return c.await(ctx, p, t, since, resp.Date)
 	case b.Stored < b.Size && b.Stored > 0:
 		return p.step(source.FetchNone, t, 0, "the Unified Binary Store keeps only the first 25 MB of a file, and this one is larger"), nil

@@ -250,7 +250,7 @@ func TestRecordedRepliesOfOtherKindsAreRead(t *testing.T) {
 		case o["available_file_size"] != nil:
 			var b binary
 			_ = json.Unmarshal(raw, &b)
-			if !b.Available.yes || b.Size != 918656 || b.Stored != b.Size {
+			if !b.Available.Yes || b.Size != 918656 || b.Stored != b.Size {
 				t.Errorf("%s: %+v", at, b)
 			}
 			seen["file"]++

@@ -12,6 +12,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/source/lenient"
 )
 
 // device is the part of a device that edrc reads.
@@ -36,11 +37,11 @@ const (
 // host maps a device as it stood at a moment of the vendor's clock.
 func (d device) host(now time.Time) alert.Host {
 	h := alert.Host{
-		ID: string(d.ID), Name: string(d.Name), OS: firstText(d.OSVersion, d.OS),
+		ID: string(d.ID), Name: string(d.Name), OS: lenient.FirstText(d.OSVersion, d.OS),
 		Platform: platformOf(string(d.OS)), Reachable: d.reachable(now),
 	}
-	if d.Quarantined.known {
-		h.Isolation = map[bool]string{true: "isolated", false: "none"}[d.Quarantined.yes]
+	if d.Quarantined.Known {
+		h.Isolation = map[bool]string{true: "isolated", false: "none"}[d.Quarantined.Yes]
 	}
 	return h
 }

@@ -14,6 +14,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // group is a threat: the alerts that share a threat_id, on any device.
@@ -150,7 +151,7 @@ func unseen(groups []json.RawMessage, seen map[string]bool) []string {
 }
 
 // id is the threat's, which stands in its alerts.
-func (g group) id() string { return string(g.Recent.it.ThreatID) }
+func (g group) id() string { return string(g.Recent.V.ThreatID) }
 
 func parseGroup(raw json.RawMessage) (group, error) {
 	var g group
@@ -171,12 +172,12 @@ func (c *Client) incidents(groups []json.RawMessage) (ins []alert.Incident, bad 
 			bad = append(bad, *badItem(raw, err))
 			continue
 		}
-		w := g.Recent.it
+		w := g.Recent.V
 		in := alert.Incident{
 			Ref: alert.Ref{Source: c.name, Incident: true, ID: g.id()}, ID: g.id(),
-			Title:    firstText(w.Reason, w.ThreatName, w.ReportName, w.ThreatID),
-			Severity: severityOf(string(g.Severity)), Status: g.States.it.status(),
-			Created: first(g.First, w.Created), Updated: first(g.Last, w.Updated), URL: c.console("threat_id:" + g.id()), Raw: raw,
+			Title:    lenient.FirstText(w.Reason, w.ThreatName, w.ReportName, w.ThreatID),
+			Severity: severityOf(string(g.Severity)), Status: g.States.V.status(),
+			Created: lenient.First(g.First, w.Created), Updated: lenient.First(g.Last, w.Updated), URL: c.console("threat_id:" + g.id()), Raw: raw,
 		}
 		if g.Count == 1 && isID(string(w.ID)) {
 			in.Alerts = []alert.Handle{{ID: string(w.ID), Note: string(w.ID), Group: g.id()}}

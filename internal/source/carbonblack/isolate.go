@@ -94,10 +94,10 @@ func (c *Client) Isolation(ctx context.Context, h alert.Host, op source.Operatio
 	// brought none means that it was undone, or did not work.
 	waiting := asked.toggle != "" && d.Contact.Before(asked.at.Add(contactEvery))
 	switch {
-	case !d.Quarantined.known:
-	case d.Quarantined.yes && waiting && asked.toggle == toggleOff:
+	case !d.Quarantined.Known:
+	case d.Quarantined.Yes && waiting && asked.toggle == toggleOff:
 		out.State = source.IsolationReleasing
-	case d.Quarantined.yes:
+	case d.Quarantined.Yes:
 		out.State = source.IsolationIsolated
 	case waiting && asked.toggle == toggleOn:
 		out.State = source.IsolationIsolating

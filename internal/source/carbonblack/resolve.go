@@ -13,6 +13,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // The fields of a resolution, and what may become of them, in source.Applied.
@@ -120,13 +121,13 @@ func (c *Client) Resolve(ctx context.Context, h alert.Handle, r alert.Resolution
 func changeOf(w wireAlert, r alert.Resolution) (source.Applied, change) {
 	applied, ch := source.Applied{Fields: map[string]source.FieldResult{}}, change{}
 	if word, ok := statusWord(r.Status); ok {
-		applied.Fields[fieldStatus] = source.FieldResult{Outcome: fieldUnchanged, Before: string(statusOf(string(w.Workflow.it.Status)))}
+		applied.Fields[fieldStatus] = source.FieldResult{Outcome: fieldUnchanged, Before: string(statusOf(string(w.Workflow.V.Status)))}
 		if !w.is(change{status: word}) {
 			ch.status = word
 		}
 	}
 	if word, ok := verdictWord(r.Verdict); ok {
-		before := verdictOf(string(w.Determination.it.Value))
+		before := verdictOf(string(w.Determination.V.Value))
 		if before == "" {
 			before = undecided
 		}
@@ -140,11 +141,11 @@ func changeOf(w wireAlert, r alert.Resolution) (source.Applied, change) {
 
 // is reports whether an alert is as a change would make it.
 func (w wireAlert) is(ch change) bool {
-	has := strings.ToUpper(string(w.Determination.it.Value))
+	has := strings.ToUpper(string(w.Determination.V.Value))
 	if has == "" {
 		has = "NONE"
 	}
-	return (ch.status == "" || strings.EqualFold(string(w.Workflow.it.Status), ch.status)) &&
+	return (ch.status == "" || strings.EqualFold(string(w.Workflow.V.Status), ch.status)) &&
 		(ch.determination == "" || has == ch.determination)
 }
 
@@ -244,7 +245,7 @@ func (c *Client) awaitJob(ctx context.Context, id string) (jobState, error) {
 		case strings.EqualFold(string(reply.Status), "COMPLETED"):
 			return jobOver, nil
 		case strings.EqualFold(string(reply.Status), "FAILED"):
-			return jobFailed, c.api.fault(fault.Unavailable, op, "the job failed: "+firstText(reply.Progress.it.Message, text(clip(reply.Errors)), "no reason is given"))
+			return jobFailed, c.api.fault(fault.Unavailable, op, "the job failed: "+lenient.FirstText(reply.Progress.V.Message, text(clip(reply.Errors)), "no reason is given"))
 		}
 	}
 	return jobRunning, nil

@@ -8,6 +8,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/safe"
+	"edrc/internal/source/lenient"
 )
 
 // actionState is where an action on one endpoint stands.
@@ -78,8 +79,8 @@ func (c *Client) action(ctx context.Context, op, id, endpoint string) (action, e
 	if err != nil {
 		return action{}, err
 	}
-	word := field(reply.Data, endpoint)
-	words := append([]string{word}, reasons(member(reply.Reasons, endpoint))...)
+	word := lenient.Field(reply.Data, endpoint)
+	words := append([]string{word}, reasons(lenient.Member(reply.Reasons, endpoint))...)
 	return action{actionStateOf(word), safe.Line(strings.Join(words, "; ")), date}, nil
 }
 
@@ -89,7 +90,7 @@ func reasons(raw json.RawMessage) []string {
 		return out
 	}
 	for _, name := range []string{"errorText", "errorDescription", "error", "message"} {
-		if s := field(raw, name); s != "" {
+		if s := lenient.Field(raw, name); s != "" {
 			return []string{s}
 		}
 	}

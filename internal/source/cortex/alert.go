@@ -9,6 +9,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // xdrAlert is the part of an alert of 3.x that edrc reads. In get_alerts_multi_events v2
@@ -88,7 +89,7 @@ func badItem(raw json.RawMessage, err error) *source.BadItem {
 	b := &source.BadItem{Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
 	for _, name := range []string{"alert_id", "id", "issue_id", "incident_id", "case_id", "external_id"} {
 		if b.ID == "" {
-			b.ID = field(raw, name)
+			b.ID = lenient.Field(raw, name)
 		}
 	}
 	return b
@@ -118,7 +119,7 @@ func (c *Client) decodeAlert(raw json.RawMessage) (alert.Alert, *source.BadItem)
 		Title:    orElse(string(f.Name), orElse(described(f.Description), id)),
 		Severity: severityOf(string(f.Severity)), Status: statusOf(string(f.Status)), Analyst: verdictOf(string(f.Status)),
 		// Created is never zero when any time is known: a query by time would lose it.
-		Created: first(f.Inserted, f.Detected, f.Modified), Updated: first(f.Modified, f.Inserted), Detected: f.Detected.Time,
+		Created: lenient.First(f.Inserted, f.Detected, f.Modified), Updated: lenient.First(f.Modified, f.Inserted), Detected: f.Detected.Time,
 		Host: alert.Host{ID: string(f.Endpoint), Name: f.Host.first(), OS: orElse(strings.TrimSpace(f.OSType.first()+" "+f.OS.first()), ""), Platform: platformOf(f.OSType.first())},
 		User: f.user(), Command: f.command(), Files: f.files(),
 		Attack: techniques(f.Tactics, f.Techniques), URL: c.incidentURL(group, ""), Raw: raw,

@@ -34,7 +34,7 @@ func (c *Client) Check(ctx context.Context) (source.Health, error) {
 	if h.Version = version3 + ".x"; platform {
 		h.Version = version5 + ".x"
 	}
-	for _, try := range c.probes(op, platform) {
+	for _, try := range probes(op, platform) {
 		_, err := c.api.do(ctx, try.call)
 		switch fault.KindOf(err) {
 		case fault.Auth, fault.Interrupted, fault.Usage, fault.Unavailable, fault.RateLimited:
@@ -49,7 +49,20 @@ func (c *Client) Check(ctx context.Context) (source.Health, error) {
 			}
 		}
 	}
+	h.Retiring = c.api.http.Retiring()
 	return h, nil
+}
+
+// Permissions lists what the role of the API key needs, by capability, as the console's
+// role editor names it.
+func Permissions() map[string]string {
+	out := map[string]string{}
+	for _, p := range probes("", false) {
+		for capability := range strings.SplitSeq(p.capabilities, ", ") {
+			out[capability] = p.call.permission
+		}
+	}
+	return out
 }
 
 // probe is a request that tells whether a permission is there.
@@ -61,7 +74,7 @@ type probe struct {
 // nobody is the id of no endpoint.
 const nobody = "00000000000000000000000000000000"
 
-func (c *Client) probes(op string, platform bool) []probe {
+func probes(op string, platform bool) []probe {
 	list := func(l listing) call { return post(op, l.path, l.permission, search{To: 1}).withoutIDs() }
 	alerts := list(alertList(op, platform, source.Created, "asc"))
 	if !platform {

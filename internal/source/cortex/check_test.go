@@ -31,6 +31,11 @@ func TestCheckNamesTheMissingPermissionOfEachCapability(t *testing.T) {
 			if err != nil || !maps.Equal(h.Missing, want) || h.Tenant == "" || !strings.Contains(h.Identity, v.options.KeyID) {
 				t.Errorf("without %q: %+v, %v", lacks, h, err)
 			}
+			for capability, what := range want {
+				if lacks != "licence" && Permissions()[capability] != what {
+					t.Errorf("%s: the table has %q, and not %q", capability, Permissions()[capability], what)
+				}
+			}
 			if s := v.lab.State(); len(s.Notes)+len(s.Isolated)+s.Fetches > 0 {
 				t.Errorf("the check changed something: %+v", s)
 			}

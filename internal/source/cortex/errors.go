@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"edrc/internal/fault"
+	"edrc/internal/source/lenient"
 )
 
 // The permissions of a key's role that calls need, as the console's role editor groups
@@ -105,7 +106,7 @@ func readVendorError(body []byte) vendorError {
 			e.code = n
 		}
 	}
-	e.message = strings.TrimSpace(firstText(root.Message, root.Plain))
+	e.message = strings.TrimSpace(lenient.FirstText(root.Message, root.Plain))
 	for _, more := range []json.RawMessage{root.Extra, root.Details, root.Errors} {
 		if e.extra == "" {
 			e.extra = strings.Join(sayings(more), "; ")
@@ -132,7 +133,7 @@ func sayings(raw json.RawMessage) []string {
 		}
 		_ = plain.UnmarshalJSON(item)
 		_ = json.Unmarshal(item, &one)
-		if s := firstText(plain, one.Msg, one.Message); s != "" {
+		if s := lenient.FirstText(plain, one.Msg, one.Message); s != "" {
 			out = append(out, strings.TrimPrefix(strings.Join(one.Loc, ".")+": "+s, ": "))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"edrc/internal/httpx"
 	"edrc/internal/safe"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 const (
@@ -198,5 +199,5 @@ func (c *Client) link(ctx context.Context, op string, p ticket) (string, error) 
 	}
 	q := post(op, "actions/file_retrieval_details", permRetrieve, map[string]any{"group_action_id": json.Number(p.Action)})
 	_, err := c.api.send(ctx, q, &reply)
-	return field(reply.Data, p.Endpoint), err
+	return lenient.Field(reply.Data, p.Endpoint), err
 }

@@ -10,6 +10,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // endpoint is the part of an endpoint that edrc reads, in full or from the short list.
@@ -26,12 +27,12 @@ type endpoint struct {
 	Since    stamp `json:"isolated_date"`
 }
 
-func (e endpoint) id() string   { return firstText(e.ID, e.AgentID) }
-func (e endpoint) name() string { return firstText(e.Name, e.HostName) }
+func (e endpoint) id() string   { return lenient.FirstText(e.ID, e.AgentID) }
+func (e endpoint) name() string { return lenient.FirstText(e.Name, e.HostName) }
 
 func (e endpoint) host() alert.Host {
 	return alert.Host{
-		ID: e.id(), Name: e.name(), OS: firstText(e.OS, e.Version, e.OSType), Platform: platformOf(string(e.OSType)),
+		ID: e.id(), Name: e.name(), OS: lenient.FirstText(e.OS, e.Version, e.OSType), Platform: platformOf(string(e.OSType)),
 		Reachable: e.reachable(), Isolation: isolationOf(string(e.Isolated)),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // incident is the part of an incident (3.x) or a case (5.x) that edrc reads.
@@ -39,7 +40,7 @@ type incident struct {
 	Comments list[comment] `json:"comments"`
 }
 
-func (f incident) id() string { return firstText(f.ID, f.CaseID) }
+func (f incident) id() string { return lenient.FirstText(f.ID, f.CaseID) }
 
 func parseIncident(raw json.RawMessage) (incident, error) {
 	var f incident
@@ -62,9 +63,9 @@ func (c *Client) decodeIncident(raw json.RawMessage) (alert.Incident, *source.Ba
 	id := f.id()
 	in := alert.Incident{
 		Ref: alert.Ref{Source: c.name, Incident: true, ID: id}, ID: id,
-		Title:    orElse(firstText(f.CaseName, f.Name, f.Manual, f.Description), id),
-		Severity: severityOf(f.severity()), Status: statusOf(firstText(f.Progress, f.Status)),
-		Created: first(f.Created, f.Modified), Updated: f.Modified.Time, URL: c.incidentURL(id, string(f.URL)), Raw: raw,
+		Title:    orElse(lenient.FirstText(f.CaseName, f.Name, f.Manual, f.Description), id),
+		Severity: severityOf(f.severity()), Status: statusOf(lenient.FirstText(f.Progress, f.Status)),
+		Created: lenient.First(f.Created, f.Modified), Updated: f.Modified.Time, URL: c.incidentURL(id, string(f.URL)), Raw: raw,
 	}
 	for _, issue := range f.Issues {
 		if issue != "" {
@@ -134,7 +135,7 @@ func (c *Client) GetIncident(ctx context.Context, id string) (alert.Incident, er
 		return alert.Incident{}, c.api.fault(fault.Unavailable, op, bad.Error())
 	}
 	for _, raw := range x.Alerts.Data {
-		if id := field(raw, "alert_id"); id != "" {
+		if id := lenient.Field(raw, "alert_id"); id != "" {
 			in.Alerts = append(in.Alerts, alert.Handle{ID: id, Note: in.ID, Group: in.ID, Locator: locator(surfaceAlert)})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // issue is the part of an issue of 5.x that edrc reads. Dots are part of the names.
@@ -83,7 +84,7 @@ func (c *Client) decodeIssue(raw json.RawMessage) (alert.Alert, *source.BadItem)
 		Ref:    alert.Ref{Source: c.name, ID: id}, Kind: Kind,
 		Title:    orElse(string(f.Name), orElse(described(f.Description), id)),
 		Severity: severityOf(string(f.Severity)), Status: statusOf(string(f.Status)),
-		Created: first(f.Inserted, f.Observed, f.Modified, f.Updated), Updated: first(f.Modified, f.Updated, f.Inserted), Detected: f.Observed.Time,
+		Created: lenient.First(f.Inserted, f.Observed, f.Modified, f.Updated), Updated: lenient.First(f.Modified, f.Updated, f.Inserted), Detected: f.Observed.Time,
 		Host: alert.Host{ID: f.Fields.Endpoint.first(), Name: orElse(f.Fields.Host.first(), f.Assets.first()),
 			OS: orElse(f.Fields.OS.first(), f.Fields.OSFamily.first()), Platform: platformOf(f.Fields.OSFamily.first())},
 		User: f.Fields.User.first(), Command: f.Fields.CommandLine.first(), Files: f.files(),

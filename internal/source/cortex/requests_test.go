@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ func TestRequestsAreTheVendorsExamples(t *testing.T) {
 		}
 	}
 	since, until := time.UnixMilli(1767225600000), time.UnixMilli(1767225700000)
+	covered, numbers := map[string]bool{}, regexp.MustCompile(`[0-9]+$|abc$`)
 	window := source.Window{By: source.Created, From: since, To: until}
 	updated := source.Window{By: source.Updated, From: since, To: until.Add(time.Microsecond)}
 	for name, tc := range map[string]struct {
@@ -111,6 +113,22 @@ func TestRequestsAreTheVendorsExamples(t *testing.T) {
 				_, _ = c.StartFetch(ctx, source.FetchRequest{Handle: handle(), File: alert.File{Path: `C:\Users\a\x.exe`}, Endpoint: true})
 			},
 			example: `{"request_data":{"filters":[{"field":"endpoint_id_list","operator":"in","value":["` + aid + `"]}],"files":{"windows":["C:\\Users\\a\\x.exe"]},"incident_id":"893"}}`},
+		"hosts by name": {do: func(c *Client) {
+			for range c.FindHosts(ctx, "ws-1") {
+				break
+			}
+		}, path: "v1/endpoints/get_endpoints", example: `{"request_data":{}}`},
+		"who the key is": {do: func(c *Client) { _, _ = c.Check(ctx) }, path: "v1/system/get_tenant_info", example: `{"request_data":{}}`},
+		"incidents": {do: func(c *Client) {
+			for range c.ListIncidents(ctx, alert.Query{Since: since, Until: until}) {
+				break
+			}
+		}, path: incidentsCall,
+			example: `{"request_data":{"filters":[{"field":"creation_time","operator":"gte","value":1767225600000},{"field":"creation_time","operator":"lte","value":1767225700000}],
+				"search_from":0,"search_to":100,"sort":{"field":"creation_time","keyword":"desc"}}}`},
+		"the file": {replies: map[string][]string{"v1/actions/file_retrieval_details": {
+			`200 {"reply":{"data":{"` + aid + `":"https://api-acme.xdr.us.paloaltonetworks.com/public_api/v1/download/abc"}}}`}}, n: 1, path: "v1/download/abc",
+			do: func(c *Client) { _, _ = c.OpenFetch(ctx, readyTicket(), "x", nil) }, example: `{}`},
 		"where a file is": {do: func(c *Client) { _, _ = c.OpenFetch(ctx, readyTicket(), "x", nil) }, path: "v1/actions/file_retrieval_details",
 			example: `{"request_data":{"group_action_id":123}}`},
 	} {
@@ -124,10 +142,59 @@ func TestRequestsAreTheVendorsExamples(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) { like(t, s.sent[tc.n], tc.path, tc.example) })
+		covered[numbers.ReplaceAllString(tc.path, "{id}")] = true
 		for _, r := range s.asked {
 			if r.Method != http.MethodPost || r.URL.Host != "api-acme.xdr.us.paloaltonetworks.com" || r.URL.Scheme != "https" || r.Header.Get("Content-Type") != "application/json" {
 				t.Errorf("%s: %s %s %v", name, r.Method, r.URL, r.Header)
 			}
 		}
 	}
+	// What the client calls of a tenant, whatever it does there.
+	versions(t, func(t *testing.T, v *vendor) {
+		useEverything(t, v)
+		for _, asked := range v.front.asked {
+			path := strings.TrimPrefix(asked[strings.Index(asked, "/"):], "/public_api/")
+			if i := strings.LastIndexByte(path, '/'); path[:i] == "v1/download" || numbers.MatchString(path) {
+				path = path[:i] + "/{id}"
+			}
+			if !covered[path] {
+				t.Errorf("no example holds %s", asked)
+			}
+		}
+	})
+}
+
+// useEverything calls each method once or more.
+func useEverything(t *testing.T, v *vendor) {
+	ctx := context.Background()
+	c := v.client(t, time.Minute)
+	r := fetchRequest(t, c, v.AddFile(t, true))
+	_, _ = c.Check(ctx)
+	_, _ = c.Streams(ctx)
+	for range c.ListIncidents(ctx, alert.Query{}) {
+		break
+	}
+	_, _ = c.Get(ctx, r.Handle)
+	_, _ = c.GetIncident(ctx, r.Handle.Group)
+	_, _ = c.AddNote(ctx, "x", r.Handle)
+	for range c.Notes(ctx, r.Handle) {
+		break
+	}
+	_, _ = c.Resolve(ctx, r.Handle, alert.Resolution{Status: alert.StatusResolved, Verdict: "other", Assign: "ana@example.com"})
+	host := machine(t, c)
+	op, _ := c.Isolate(ctx, host, source.Containment{})
+	_, _ = c.Isolation(ctx, host, op)
+	_, _ = c.Release(ctx, host)
+	step, err := c.StartFetch(ctx, r)
+	for err == nil && step.State == source.FetchPending {
+		step, err = c.PollFetch(ctx, step.Ticket)
+	}
+	if err != nil || step.State != source.FetchReady {
+		t.Fatalf("%+v, %v", step, err)
+	}
+	a, err := c.OpenFetch(ctx, step.Ticket, "", newSpool(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = a.Close()
 }

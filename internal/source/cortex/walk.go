@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"edrc/internal/fault"
+	"edrc/internal/source/lenient"
 )
 
 // filter is one of a request's filters; all of them must hold.
@@ -151,7 +152,7 @@ func (w *walk) places(rows []json.RawMessage) []int64 {
 	var out []int64
 	for _, raw := range rows {
 		var t stamp
-		_ = t.UnmarshalJSON(member(raw, w.list.column))
+		_ = t.UnmarshalJSON(lenient.Member(raw, w.list.column))
 		at := t.UnixMilli() - w.span.from
 		if w.newest {
 			at = w.span.to - t.UnixMilli()
@@ -271,11 +272,11 @@ func (c *Client) instant(ctx context.Context, l listing, s span) (rows []json.Ra
 // rowID identifies a row of any list; one without an id is itself.
 func rowID(raw json.RawMessage) string {
 	for _, name := range []string{"alert_id", "id", "issue_id", "incident_id"} {
-		if id := field(raw, name); id != "" {
+		if id := lenient.Field(raw, name); id != "" {
 			return id
 		}
 	}
-	if id := field(raw, "case_id"); id != "" {
+	if id := lenient.Field(raw, "case_id"); id != "" {
 		return id
 	}
 	return string(raw)

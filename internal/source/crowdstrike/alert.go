@@ -9,6 +9,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // falconAlert is the part of an alert that edrc reads (swagger detects.Alert; comments
@@ -82,8 +83,8 @@ func (c *Client) decode(raw json.RawMessage) (alert.Alert, *source.BadItem) {
 	f, err := parseAlert(raw)
 	if err != nil {
 		b := &source.BadItem{Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
-		if b.ID = field(raw, "composite_id"); b.ID == "" {
-			b.ID = field(raw, "id")
+		if b.ID = lenient.Field(raw, "composite_id"); b.ID == "" {
+			b.ID = lenient.Field(raw, "id")
 		}
 		return alert.Alert{}, b
 	}
@@ -108,11 +109,11 @@ func (c *Client) alert(f falconAlert, raw json.RawMessage) alert.Alert {
 	id := string(f.CompositeID)
 	a := alert.Alert{
 		Handle: alert.Handle{ID: id, Note: id}, Ref: alert.Ref{Source: c.name, ID: id}, Kind: Kind,
-		Title:    firstText(f.DisplayName, f.Name, f.Description),
+		Title:    lenient.FirstText(f.DisplayName, f.Name, f.Description),
 		Severity: severityOf(f.Severity, string(f.SeverityAs)), Status: statusOf(string(f.Status)), Analyst: f.verdict(),
 		// Created is never zero when any time is known: a query by time would lose it.
-		Created: first(f.Created, f.Timestamp, f.Context, f.Updated), Updated: f.Updated.Time,
-		Detected: first(f.Timestamp, f.Context),
+		Created: lenient.First(f.Created, f.Timestamp, f.Context, f.Updated), Updated: f.Updated.Time,
+		Detected: lenient.First(f.Timestamp, f.Context),
 		Host:     f.host(), User: string(f.UserName), Command: string(f.Cmdline),
 		Files: f.files(), Attack: f.attack(), URL: c.link(f), Notes: f.notes(), Raw: raw,
 	}
@@ -169,7 +170,7 @@ func (f falconAlert) notes() alert.Has {
 func (f falconAlert) files() []alert.File {
 	main := alert.File{
 		Hashes: alert.NewHashes(string(f.SHA256), string(f.SHA1), string(f.MD5)),
-		Path:   string(f.Filepath), Name: firstText(f.Filename, text(baseName(string(f.Filepath)))), Role: f.role(),
+		Path:   string(f.Filepath), Name: lenient.FirstText(f.Filename, text(baseName(string(f.Filepath)))), Role: f.role(),
 	}
 	var out []alert.File
 	if main.Best() != "" || main.Path != "" || main.Name != "" {
@@ -238,7 +239,7 @@ func (c *Client) link(f falconAlert) string {
 	return ""
 }
 
-func firstText(ts ...text) string {
+func FirstText(ts ...text) string {
 	for _, t := range ts {
 		if t != "" {
 			return string(t)
@@ -248,7 +249,7 @@ func firstText(ts ...text) string {
 }
 
 // field reads one field of a JSON object, whatever the others are like.
-func field(raw json.RawMessage, name string) string {
+func Field(raw json.RawMessage, name string) string {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(raw, &object) != nil {
 		return ""

@@ -88,6 +88,16 @@ func (a *api) at(base string) (*httpx.Client, error) {
 	return c, err
 }
 
+// retiring lists the calls whose end the cloud has announced (X-Api-Deprecation…).
+func (a *api) retiring() (out []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.clients {
+		out = append(out, c.Retiring()...)
+	}
+	return out
+}
+
 func (a *api) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // falconCase is the part of a case that edrc reads. Cases replace the incidents of old,
@@ -164,13 +165,13 @@ func (c *Client) decodeCase(raw json.RawMessage) (alert.Incident, *source.BadIte
 		if err != nil {
 			reason = err.Error()
 		}
-		return alert.Incident{}, &source.BadItem{ID: field(raw, "id"), Reason: reason, Raw: raw[:min(len(raw), maxBadRaw)]}
+		return alert.Incident{}, &source.BadItem{ID: lenient.Field(raw, "id"), Reason: reason, Raw: raw[:min(len(raw), maxBadRaw)]}
 	}
 	id := string(f.ID)
 	in := alert.Incident{
-		Ref: alert.Ref{Source: c.name, Incident: true, ID: id}, ID: id, Title: firstText(f.Name, f.Description, f.ID),
+		Ref: alert.Ref{Source: c.name, Incident: true, ID: id}, ID: id, Title: lenient.FirstText(f.Name, f.Description, f.ID),
 		Severity: severityOf(f.Severity, string(f.Info.Level)), Status: statusOf(string(f.Status)),
-		Created: first(f.Created, f.Start, f.Updated), Updated: f.Updated.Time, Raw: raw,
+		Created: lenient.First(f.Created, f.Start, f.Updated), Updated: f.Updated.Time, Raw: raw,
 	}
 	for _, a := range f.Evidence.Alerts {
 		if a.ID != "" {

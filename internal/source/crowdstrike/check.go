@@ -27,7 +27,7 @@ func (c *Client) Check(ctx context.Context) (source.Health, error) {
 	if resp != nil && !resp.Date.IsZero() {
 		h.Skew = resp.Date.Sub(c.now()).Round(time.Second) // the header has whole seconds
 	}
-	for _, try := range c.probes(op) {
+	for _, try := range probes(op) {
 		_, err := c.api.do(ctx, try.call)
 		switch fault.KindOf(err) {
 		case fault.Auth, fault.Interrupted, fault.Usage:
@@ -37,15 +37,35 @@ func (c *Client) Check(ctx context.Context) (source.Health, error) {
 				return h, err
 			}
 		case fault.Denied:
-			for capability := range strings.SplitSeq(try.capabilities, ", ") {
-				h.Missing[capability] = try.call.scope
-			}
+			try.name(h.Missing)
 		}
 	}
+	h.Retiring = c.api.retiring()
 	if h.Tenant, err = c.Tenant(ctx); fault.Is(err, fault.Usage) {
 		err = nil // a tenant without alerts and hosts: the credential is fine
 	}
 	return h, err
+}
+
+// Permissions lists the scopes to grant the API client, by capability, as the console
+// names them.
+func Permissions() map[string]string {
+	out := map[string]string{}
+	for _, p := range probes("") {
+		p.name(out)
+	}
+	return out
+}
+
+// name puts the scope to the others of its capabilities.
+func (p probe) name(scopes map[string]string) {
+	for capability := range strings.SplitSeq(p.capabilities, ", ") {
+		scope := p.call.scope
+		if before := scopes[capability]; before != "" {
+			scope = before + ", " + scope
+		}
+		scopes[capability] = scope
+	}
 }
 
 // probe is a request that tells whether a scope is there.
@@ -55,7 +75,7 @@ type probe struct {
 	blind        bool // a write that names nothing
 }
 
-func (c *Client) probes(op string) []probe {
+func probes(op string) []probe {
 	get := func(scope, path string, q url.Values) call {
 		return call{Request: httpx.Request{Op: op, Path: path, Query: q}, scope: scope}
 	}
@@ -74,7 +94,7 @@ func (c *Client) probes(op string) []probe {
 			map[string]any{"action": "add", "device_ids": none, "tags": none}), true},
 		{"incidents", get(scopeCases, "/cases/queries/cases/v1", few), false},
 		{"fetch", get(scopeSamples, "/samples/entities/samples/v3", url.Values{"ids": {strings.Repeat("0", 64)}, "password_protected": {"true"}}), false},
-		{"quarantine", get(scopeQuarantine, "/quarantine/queries/quarantined-files/v1", few), false},
+		{"fetch", get(scopeQuarantine, "/quarantine/queries/quarantined-files/v1", few), false},
 		{"fetch from the endpoint", empty(scopeRTR, http.MethodPost, "/real-time-response/entities/active-responder-command/v1", map[string]any{}), true},
 	}
 }

@@ -21,7 +21,7 @@ func TestCheckNamesTheMissingScopeOfEachCapability(t *testing.T) {
 		scopeHostsWrite:  {"isolate": scopeHostsWrite},
 		scopeCases:       {"incidents": scopeCases},
 		scopeSamples:     {"fetch": scopeSamples},
-		scopeQuarantine:  {"quarantine": scopeQuarantine},
+		scopeQuarantine:  {"fetch": scopeQuarantine},
 		scopeRTR:         {"fetch from the endpoint": scopeRTR},
 		scopeSensors:     {},
 	} {
@@ -31,6 +31,11 @@ func TestCheckNamesTheMissingScopeOfEachCapability(t *testing.T) {
 		h, err := v.client(t, time.Minute).Check(context.Background())
 		if err != nil || !maps.Equal(h.Missing, want) || h.Tenant != v.falcon.CID() || !strings.Contains(h.Identity, v.options.ClientID) {
 			t.Errorf("without %s: %+v, %v", scope, h, err)
+		}
+		for capability, lacks := range h.Missing {
+			if !strings.Contains(Permissions()[capability], lacks) {
+				t.Errorf("%s: the table has %q, and not %q", capability, Permissions()[capability], lacks)
+			}
 		}
 		if after := v.falcon.State(); len(after.Notes) != len(before.Notes) || len(after.Isolated) > 0 || after.Fetches > 0 {
 			t.Errorf("the check changed something: %+v", after)
@@ -133,5 +138,14 @@ func TestAProbeThatTheVendorCannotAnswerDoesNotFailTheCheck(t *testing.T) {
 	s.replies["GET /cases/queries/cases/v1"] = `503 {}`
 	if _, err := c.Check(context.Background()); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("a cloud that is out: %v", err)
+	}
+}
+
+func TestCheckTellsWhichEndpointsTheCloudRetires(t *testing.T) {
+	v := newVendor(t, world.Options{Alerts: 5})
+	v.control(t, "retiring", map[string]any{"path": "/cases/"})
+	h, err := v.client(t, time.Minute).Check(context.Background())
+	if err != nil || len(h.Retiring) != 1 || h.Retiring[0] != "GET /cases/queries/cases/v1: x-api-deprecation-date=2027-03-31" {
+		t.Errorf("%q, %v", h.Retiring, err)
 	}
 }

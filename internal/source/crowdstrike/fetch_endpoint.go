@@ -16,6 +16,7 @@ import (
 	"edrc/internal/httpx"
 	"edrc/internal/safe"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 const (
@@ -140,7 +141,7 @@ func (c *Client) pollEndpoint(ctx context.Context, p ticket, t source.Ticket) (s
 		_ = json.Unmarshal(raw, &out)
 	}
 	switch {
-	case !out.Complete.yes:
+	case !out.Complete.Yes:
 		return c.stillRunning(ctx, p, t, r.date)
 	case out.Stderr != "":
 		paths, _ := spellings(t.File.Path)
@@ -178,7 +179,7 @@ func (c *Client) uploadOf(ctx context.Context, p ticket, t source.Ticket, date t
 		switch {
 		case f.Error != "":
 			return p.step(source.FetchNone, t, 0, "the endpoint cannot upload the file: "+safe.Line(string(f.Error))), nil
-		case !f.Complete.yes || sha == "":
+		case !f.Complete.Yes || sha == "":
 			return c.stillRunning(ctx, p, t, date)
 		case t.File.SHA256 != "" && t.File.SHA256 != sha:
 			return p.step(source.FetchNone, t, 0, "another file stands at this path now"), nil
@@ -234,7 +235,7 @@ func (c *Client) pollOffline(ctx context.Context, p ticket, t source.Ticket) (so
 // ofFirst is a field of the first resource.
 func ofFirst(r *reply, name string) string {
 	for _, raw := range r.items() {
-		return field(raw, name)
+		return lenient.Field(raw, name)
 	}
 	return ""
 }

@@ -13,6 +13,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/source/lenient"
 )
 
 // device is the part of a host that edrc reads, alone or inside an alert.
@@ -37,7 +38,7 @@ func (d *device) UnmarshalJSON(b []byte) error {
 
 func (d device) host() alert.Host {
 	return alert.Host{
-		ID: string(d.ID), Name: string(d.Hostname), OS: firstText(d.OSVersion, d.Platform),
+		ID: string(d.ID), Name: string(d.Hostname), OS: lenient.FirstText(d.OSVersion, d.Platform),
 		Platform: platformOf(string(d.Platform)), Isolation: isolationOf(string(d.Status)),
 	}
 }

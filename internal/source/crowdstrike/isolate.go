@@ -12,6 +12,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 const licenceContain = "network containment"
@@ -68,7 +69,7 @@ func (c *Client) accepted(op, id string, r *reply, action call) error {
 		}
 	}
 	for _, raw := range r.items() {
-		if strings.EqualFold(field(raw, "id"), id) {
+		if strings.EqualFold(lenient.Field(raw, "id"), id) {
 			return nil
 		}
 	}

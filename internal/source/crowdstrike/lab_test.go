@@ -209,7 +209,15 @@ func (v *vendor) control(t testing.TB, verb string, in any) {
 	}
 }
 
-var _ sourcetest.FetchVendor = (*vendor)(nil)
+var (
+	_ sourcetest.FetchVendor = (*vendor)(nil)
+	_ sourcetest.TokenVendor = (*vendor)(nil)
+)
+
+func (v *vendor) EndToken(t *testing.T) {
+	t.Helper()
+	v.control(t, "expire", map[string]any{})
+}
 
 func (v *vendor) AddFile(_ *testing.T, online bool) string {
 	return v.falcon.AddAbout(endpointFile, online)

@@ -11,6 +11,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // The fields of a resolution, and what may become of them, in source.Applied.
@@ -217,7 +218,7 @@ var uuidForm = lazily(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // assignChange takes a user's UUID, email address or name.
 func assignChange(f falconAlert, to string) change {
-	ch := change{field: fieldAssign, before: firstText(f.UUID, f.UID, f.Assigned, unassigned)}
+	ch := change{field: fieldAssign, before: lenient.FirstText(f.UUID, f.UID, f.Assigned, unassigned)}
 	switch {
 	case to == unassigned:
 		ch.actions = []action{{"unassign", "true"}}

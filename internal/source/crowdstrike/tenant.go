@@ -8,6 +8,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/source/lenient"
 )
 
 // tenant is the customer id, once it is known.
@@ -17,7 +18,7 @@ type tenant struct {
 }
 
 func newTenant(o Options) tenant {
-	cid := firstText(text(o.MemberCID), text(o.CID))
+	cid := lenient.FirstText(text(o.MemberCID), text(o.CID))
 	return tenant{new(sync.Mutex), &cid}
 }
 
@@ -94,7 +95,7 @@ func cidsIn(r *reply) map[string]bool {
 	for _, raw := range r.items() {
 		var bare text
 		_ = json.Unmarshal(raw, &bare)
-		if cid, ok := parseCID(firstText(bare, text(field(raw, "cid")))); ok {
+		if cid, ok := parseCID(lenient.FirstText(bare, text(lenient.Field(raw, "cid")))); ok {
 			out[cid] = true
 		}
 	}

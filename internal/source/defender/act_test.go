@@ -200,6 +200,10 @@ func TestHostsAreFoundByWholeNamesAndPrefixes(t *testing.T) {
 			t.Errorf("%s: %d hosts, want %d", by, n, want)
 		}
 	}
+	v.AddMachines(10_400) // more than the vendor's largest page
+	if h := hostNamed(t, c, "farm"); h.Name != "farm.lab.example" {
+		t.Errorf("%+v", h)
+	}
 	for _, err := range c.FindHosts(t.Context(), "a*") {
 		if !fault.Is(err, fault.Usage) {
 			t.Errorf("one letter: %v", err)

@@ -10,6 +10,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/source/lenient"
 )
 
 // action is the part of a MachineAction that edrc reads.
@@ -42,7 +43,7 @@ func (a action) is(status string) bool { return strings.EqualFold(string(a.Statu
 
 func (a action) of(kind string) bool { return strings.EqualFold(string(a.Type), kind) }
 
-func (a action) changed() time.Time { return first(a.Updated, a.ListTime, a.Created) }
+func (a action) changed() time.Time { return lenient.First(a.Updated, a.ListTime, a.Created) }
 
 // action reads one action.
 func (c *Client) action(ctx context.Context, op, id string) (action, time.Time, error) {

@@ -9,6 +9,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // wire is the part of a Graph alert that edrc reads. Any field may be null or absent.
@@ -84,22 +85,25 @@ func (c *Client) decode(raw json.RawMessage) (alert.Alert, *source.BadItem) {
 		Handle: alert.Handle{ID: id, Note: id, Group: string(w.IncidentID)}, Ref: alert.Ref{Source: c.name, ID: id}, Kind: Kind,
 		Title: string(w.Title), Severity: severityOf(string(w.Severity)), Status: statusOf(AlertStatuses(), string(w.Status)),
 		Analyst: verdictOf(w.Classification, w.Determination),
-		Updated: first(w.Updated, w.OldUpdated, w.XDRUpdated), Detected: first(w.FirstActivity, w.OldFirst, w.XDRFirst),
+		Updated: lenient.First(w.Updated, w.OldUpdated, w.XDRUpdated), Detected: lenient.First(w.FirstActivity, w.OldFirst, w.XDRFirst),
 		Host: w.host(), User: userOf(w.Evidence), Command: commandOf(w.Evidence),
 		Attack: w.attack(), URL: c.pageOf(w), Notes: w.notes(), Raw: raw,
 	}
 	// Never zero when any time is known: a query by time would lose the alert.
-	if a.Created = first(w.Created, w.OldCreated, w.XDRCreated); a.Created.IsZero() {
+	if a.Created = w.created(); a.Created.IsZero() {
 		a.Created = firstTime(a.Updated, a.Detected)
 	}
+	a.Locator = locator(w.created())
 	if a.User == "" {
-		a.User = w.RelatedUser.v.String()
+		a.User = w.RelatedUser.V.String()
 	}
 	for _, f := range filesOf(w.Evidence) {
 		a.Files = append(a.Files, f.File)
 	}
 	return a, nil
 }
+
+func (w wire) created() time.Time { return lenient.First(w.Created, w.OldCreated, w.XDRCreated) }
 
 func firstTime(ts ...time.Time) time.Time {
 	for _, t := range ts {

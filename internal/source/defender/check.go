@@ -64,7 +64,9 @@ func (c *Client) Check(ctx context.Context) (source.Health, error) {
 	if !date.IsZero() {
 		h.Skew = date.Sub(c.now()).Round(time.Second) // the header has whole seconds
 	}
-	return h, c.checkEndpoint(ctx, h.Missing)
+	err = c.checkEndpoint(ctx, h.Missing)
+	h.Retiring = append(c.graph.http.Retiring(), c.mde.http.Retiring()...)
+	return h, err
 }
 
 // checkEndpoint looks at what the endpoint API allows.

@@ -1,15 +1,18 @@
 package defender
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/lab/world"
+	"edrc/internal/source"
 )
 
 func TestCheckNamesWhatIsMissingByCapability(t *testing.T) {
@@ -46,6 +49,51 @@ func TestCheckNamesWhatIsMissingByCapability(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestEveryCallNamesThePermissionThatItLacks(t *testing.T) {
+	v := newVendor(t, world.Options{})
+	id := v.AddFile(t, true)
+	all := v.client(t, time.Minute)
+	host := hostNamed(t, all, "desk-000")
+	h := listedHandles(t, all)[0]
+	v.control(t, "roles", map[string]any{"roles": map[string][]string{"graph": {"Other.Read.All"}, "mde": {"Other.Read.All"}}})
+	for permission, do := range map[string]func(*Client) error{
+		"SecurityAlert.Read.All": func(c *Client) error { _, err := c.Get(t.Context(), h); return err },
+		"SecurityAlert.ReadWrite.All": func(c *Client) error {
+			rs, err := c.AddNote(t.Context(), "x", h)
+			if err != nil || rs[0].Outcome != source.NoteRefused {
+				return err
+			}
+			return rs[0].Err
+		},
+		"SecurityIncident.Read.All": func(c *Client) error { _, err := c.GetIncident(t.Context(), h.Group); return err },
+		"SecurityIncident.ReadWrite.All": func(c *Client) error {
+			rs, err := c.AddNote(t.Context(), "x", IncidentHandle(h.Group))
+			if err != nil {
+				return err
+			}
+			return rs[0].Err
+		},
+		"Machine.Read.All": func(c *Client) error { _, err := c.Isolation(t.Context(), host, source.Operation{}); return err },
+		"Machine.Isolate":  func(c *Client) error { _, err := c.Release(t.Context(), host); return err },
+	} {
+		e, ok := errors.AsType[*fault.Error](do(v.client(t, time.Minute)))
+		if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, permission) {
+			t.Errorf("%s: %+v", permission, e)
+		}
+	}
+	v.control(t, "roles", map[string]any{"roles": map[string][]string{"graph": {"SecurityAlert.Read.All"}, "mde": {"Machine.Read.All"}}})
+	c := v.client(t, time.Minute)
+	for a, err := range c.List(t.Context(), alert.Query{}) {
+		if err != nil || a.ID != id {
+			t.Fatalf("%s, %v", a.ID, err)
+		}
+		_, err = c.StartFetch(t.Context(), source.FetchRequest{Handle: a.Handle, File: a.Files[0], Endpoint: true, Password: "x", Attempt: 1})
+		if e, ok := errors.AsType[*fault.Error](err); !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, "Machine.LiveResponse") {
+			t.Errorf("a file: %+v", err)
+		}
 	}
 }
 

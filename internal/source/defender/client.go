@@ -41,6 +41,7 @@ var (
 	_ source.Incidents  = (*Client)(nil)
 	_ source.Noter      = (*Client)(nil)
 	_ source.NoteReader = (*Client)(nil)
+	_ source.NoteProber = (*Client)(nil)
 	_ source.Resolver   = (*Client)(nil)
 	_ source.Fetcher    = (*Client)(nil)
 	_ source.HostFinder = (*Client)(nil)

@@ -13,6 +13,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/safe"
+	"edrc/internal/source/lenient"
 )
 
 const opToken = "get an access token"
@@ -97,7 +98,7 @@ func refusedByEntra(status int, body []byte, scope string, secrets ...string) *f
 	if status == http.StatusTooManyRequests || status >= 500 {
 		e.Kind, e.Hint = fault.Unavailable, "try again later"
 	}
-	said := firstText(reply.Description, reply.Error)
+	said := lenient.FirstText(reply.Description, reply.Error)
 	for _, s := range secrets {
 		if s != "" {
 			said = strings.ReplaceAll(said, s, "***")

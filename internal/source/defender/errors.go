@@ -65,7 +65,7 @@ func readError(body []byte) (code, message string) {
 		}] `json:"error"`
 	}
 	_ = json.Unmarshal(body, &reply)
-	return string(reply.Error.v.Code), string(reply.Error.v.Message)
+	return string(reply.Error.V.Code), string(reply.Error.V.Message)
 }
 
 // decodeError words an error body for httpx.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
+	"edrc/internal/source/lenient"
 )
 
 // evidence is the part of any of Graph's 48 kinds of evidence that edrc reads; which
@@ -76,7 +77,7 @@ func (e evidence) contextual() bool {
 }
 
 func (a account) String() string {
-	name := firstText(a.AccountName, a.UserName)
+	name := lenient.FirstText(a.AccountName, a.UserName)
 	switch {
 	case a.UserPrincipalName != "":
 		return string(a.UserPrincipalName)
@@ -132,14 +133,14 @@ func filesOf(all []evidence) []evidenceFile {
 	for _, e := range all {
 		switch e.kind() {
 		case "file":
-			add(firstFile(e.FileDetails.v, e.fileDetails), e, alert.RoleThreat)
+			add(firstFile(e.FileDetails.V, e.fileDetails), e, alert.RoleThreat)
 		case "process":
-			add(firstFile(e.ImageFile.v, e.fileDetails), e, alert.RoleImage)
+			add(firstFile(e.ImageFile.V, e.fileDetails), e, alert.RoleImage)
 		case "filehash":
 			add(fileDetails{SHA256: e.HashValue}, e, alert.RoleThreat)
 		case "malware":
 			for _, inner := range e.Files {
-				add(firstFile(inner.FileDetails.v, inner.fileDetails), e, alert.RoleThreat)
+				add(firstFile(inner.FileDetails.V, inner.fileDetails), e, alert.RoleThreat)
 			}
 		}
 	}
@@ -225,7 +226,7 @@ func (d device) host() alert.Host {
 		os += " " + string(d.Version)
 	}
 	return alert.Host{
-		ID: string(d.MDEDeviceID), Name: firstText(d.DeviceDNSName, d.HostName), OS: os,
+		ID: string(d.MDEDeviceID), Name: lenient.FirstText(d.DeviceDNSName, d.HostName), OS: os,
 		Platform: platformOf(string(d.OSPlatform)), Reachable: reachableOf(string(d.HealthStatus)),
 	}
 }
@@ -243,13 +244,13 @@ func userOf(all []evidence) string {
 	for _, e := range all {
 		switch e.kind() {
 		case "process":
-			offer(4, e.UserAccount.v)
+			offer(4, e.UserAccount.V)
 			offer(4, e.account)
 		case "user":
-			offer(3, e.UserAccount.v)
+			offer(3, e.UserAccount.V)
 			offer(3, e.account)
 		case "mailbox":
-			offer(2, e.UserAccount.v)
+			offer(2, e.UserAccount.V)
 			offer(2, e.account)
 		case "device":
 			for _, u := range e.LoggedOnUsers {

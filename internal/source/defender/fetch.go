@@ -17,6 +17,7 @@ import (
 	"edrc/internal/httpx"
 	"edrc/internal/safe"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 const (
@@ -193,7 +194,7 @@ func (c *Client) runGetFile(ctx context.Context, op, machine, path, comment stri
 func (c *Client) stepOf(p progress, t source.Ticket, a action, date time.Time) source.FetchStep {
 	p.Action = string(a.ID)
 	if t.Started.IsZero() {
-		t.Started = first(a.Created, stamp{date})
+		t.Started = lenient.First(a.Created, stamp{Time: date})
 	}
 	elapsed := date.Sub(t.Started)
 	if date.IsZero() {

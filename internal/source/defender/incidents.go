@@ -12,6 +12,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // incidentsPath is where Graph has incidents.
@@ -71,9 +72,9 @@ func decodeIncident(raw json.RawMessage) (incident, *source.BadItem) {
 
 func (c *Client) incidentOf(i incident, raw json.RawMessage) alert.Incident {
 	out := alert.Incident{
-		Ref: alert.Ref{Source: c.name, Incident: true, ID: string(i.ID)}, ID: string(i.ID), Title: firstText(i.DisplayName, i.Name),
+		Ref: alert.Ref{Source: c.name, Incident: true, ID: string(i.ID)}, ID: string(i.ID), Title: lenient.FirstText(i.DisplayName, i.Name),
 		Severity: severityOf(string(i.Severity)), Status: statusOf(IncidentStatuses(), string(i.Status)),
-		Created: first(i.Created, i.OldCreated, i.Updated, i.OldUpdated), Updated: first(i.Updated, i.OldUpdated),
+		Created: lenient.First(i.Created, i.OldCreated, i.Updated, i.OldUpdated), Updated: lenient.First(i.Updated, i.OldUpdated),
 		URL: c.portal + "/incidents/" + url.PathEscape(string(i.ID)), Raw: raw,
 	}
 	if u, err := url.Parse(string(i.WebURL)); err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil {
@@ -81,7 +82,7 @@ func (c *Client) incidentOf(i incident, raw json.RawMessage) alert.Incident {
 	}
 	for _, item := range i.Alerts {
 		if w, bad := decodeWire(item); bad == nil {
-			out.Alerts = append(out.Alerts, alert.Handle{ID: string(w.ID), Note: string(w.ID), Group: string(i.ID)})
+			out.Alerts = append(out.Alerts, alert.Handle{ID: string(w.ID), Note: string(w.ID), Group: string(i.ID), Locator: locator(w.created())})
 		}
 	}
 	return out

@@ -167,6 +167,16 @@ func (v *vendor) Faults(t *testing.T, spec string) {
 	v.faults.set(t, spec)
 }
 
+var (
+	_ sourcetest.FetchVendor = (*vendor)(nil)
+	_ sourcetest.TokenVendor = (*vendor)(nil)
+)
+
+func (v *vendor) EndToken(t *testing.T) {
+	t.Helper()
+	v.control(t, "expire-tokens", map[string]any{})
+}
+
 func (v *vendor) AddFile(_ *testing.T, online bool) string {
 	return v.Vendor.AddFile(&v.files[0], online)
 }

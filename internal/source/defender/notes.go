@@ -16,6 +16,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // container is what a comment on h lands on, as a path, and the permissions to read
@@ -105,7 +106,7 @@ func (c *Client) Notes(ctx context.Context, h alert.Handle) iter.Seq2[alert.Note
 			return
 		}
 		for _, n := range comments {
-			note := alert.Note{Text: string(n.Comment), Author: firstText(n.DisplayName, n.CreatedBy), Created: first(n.Created, n.CreatedTime)}
+			note := alert.Note{Text: string(n.Comment), Author: lenient.FirstText(n.DisplayName, n.CreatedBy), Created: lenient.First(n.Created, n.CreatedTime)}
 			if !yield(note, nil) {
 				return
 			}
@@ -137,7 +138,7 @@ func (c *Client) comments(ctx context.Context, h alert.Handle) ([]comment, error
 	}
 	_ = all.UnmarshalJSON(reply.Comments)
 	slices.SortStableFunc(all, func(a, b comment) int {
-		return first(a.Created, a.CreatedTime).Compare(first(b.Created, b.CreatedTime))
+		return lenient.First(a.Created, a.CreatedTime).Compare(lenient.First(b.Created, b.CreatedTime))
 	})
 	return all, nil
 }

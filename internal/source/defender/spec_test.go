@@ -175,6 +175,8 @@ func useEverything(t *testing.T, v *vendor, c *Client) {
 	for _, err := range c.Notes(ctx, h) {
 		must(err)
 	}
+	_, err = c.ProbeNotes(ctx, alert.Handle{ID: all[0], Note: all[0], Locator: locator(now.Add(-time.Hour))})
+	must(err)
 	for _, r := range []alert.Resolution{
 		{Verdict: "true_positive"}, {Status: alert.StatusResolved, Verdict: "false_positive", Assign: "ann@lab.example", Tags: []string{"edrc"}}, {Status: alert.StatusNew, Verdict: "undefined"},
 	} {

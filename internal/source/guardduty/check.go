@@ -9,14 +9,8 @@ import (
 	"edrc/internal/source"
 )
 
-// Coverage implements source.Coverer: it asks every account and region, in the order of
-// the configuration, whether GuardDuty is on and may be read.
-func (c *Client) Coverage(ctx context.Context) ([]source.Coverage, error) {
-	table, _, err := c.coverage(ctx)
-	return table, err
-}
-
-// coverage is Coverage, and what went wrong where.
+// coverage asks every account and region, in the order of the configuration, whether
+// GuardDuty is on and may be read, and gives what went wrong where.
 func (c *Client) coverage(ctx context.Context) ([]source.Coverage, []siteError, error) {
 	found, err := c.survey(ctx)
 	if err != nil {
@@ -83,7 +77,7 @@ func (c *Client) Check(ctx context.Context) (source.Health, error) {
 	if err != nil {
 		return h, fault.At(err, c.name, op)
 	}
-	h.Skew = c.skew()
+	h.Skew, h.Coverage = c.skew(), table
 	on := 0
 	for _, row := range table {
 		if row.State == StateEnabled {

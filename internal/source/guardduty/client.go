@@ -38,6 +38,7 @@ type Client struct {
 	mu       sync.Mutex
 	sites    []*site // as last surveyed
 	surveyed time.Time
+	partly   bool             // sites are those of some scopes
 	walks    map[string]*walk // of the feed, by stream
 }
 
@@ -52,7 +53,7 @@ var (
 	_ source.Noter      = (*Client)(nil)
 	_ source.NoteCopier = (*Client)(nil)
 	_ source.Resolver   = (*Client)(nil)
-	_ source.Coverer    = (*Client)(nil)
+	_ source.Scoper     = (*Client)(nil)
 )
 
 // New checks the options and makes a Client. It touches neither network nor disk. Every

@@ -69,7 +69,7 @@ func TestOneDeniedAndOneThrottledPlaceCostTheirOwnFindingsAlone(t *testing.T) {
 			t.Errorf("the error does not say %q: %v", part, failed)
 		}
 	}
-	table, err := c.Coverage(t.Context())
+	table, err := coverage(t.Context(), c)
 	if err != nil || len(table) != 170 {
 		t.Fatalf("%d rows, %v", len(table), err)
 	}
@@ -82,7 +82,14 @@ func TestOneDeniedAndOneThrottledPlaceCostTheirOwnFindingsAlone(t *testing.T) {
 			t.Errorf("%+v, want %s", row, want)
 		}
 	}
+	before := v.Requests()["guardduty:ListFindings"]
 	h, err := c.Check(t.Context())
+	if n := v.Requests()["guardduty:ListFindings"] - before; n > 169+15 { // one is throttled, and tried again
+		t.Errorf("a check lists %d times in 169 places: the coverage was asked for twice", n)
+	}
+	if !slices.Equal(h.Coverage, table) {
+		t.Error("the check has not the coverage")
+	}
 	if fault.ExitCode(err) != fault.ExitPartial || h.Missing["alerts in "+denied] != "guardduty:ListFindings" || len(h.Missing) != 1 {
 		t.Errorf("check: %+v, %v", h, err)
 	}
@@ -122,7 +129,7 @@ func TestARoleThatCannotBeAssumedIsOneDeniedAccount(t *testing.T) {
 	v := newVendor(t, world.Options{Alerts: 100}, aws.Options{Standalone: true})
 	v.options.Accounts[2].ExternalID = "wrong"
 	c := v.client(t, 5*time.Second)
-	table, err := c.Coverage(t.Context())
+	table, err := coverage(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +147,7 @@ func TestARoleThatCannotBeAssumedIsOneDeniedAccount(t *testing.T) {
 }
 
 func TestGuardDutySwitchedOffEverywhereIsNoEmptyList(t *testing.T) {
-	v := newVendor(t, world.Options{}, aws.Options{Regions: []string{"us-east-1"}})
+	v := newVendor(t, world.Options{}, aws.Options{Accounts: []string{"111122223333"}, Regions: []string{"us-east-1"}})
 	v.control(t, "off", nil)
 	c := v.client(t, 5*time.Second)
 	for _, err := range c.List(t.Context(), alert.Query{}) {
@@ -153,7 +160,7 @@ func TestGuardDutySwitchedOffEverywhereIsNoEmptyList(t *testing.T) {
 	if !fault.Is(err1, fault.NotFound) || !fault.Is(err2, fault.NotFound) {
 		t.Errorf("streams: %v; check: %v", err1, err2)
 	}
-	if table, err := c.Coverage(t.Context()); err != nil || len(table) != 1 || table[0].State != StateOff {
+	if table, err := coverage(t.Context(), c); err != nil || len(table) != 1 || table[0].State != StateOff {
 		t.Errorf("coverage: %+v, %v", table, err)
 	}
 }
@@ -183,7 +190,7 @@ func TestTheAdministratorIsPreferredToItsMembers(t *testing.T) {
 	if want := v.Alerts("us-east-1") + v.Alerts("eu-central-1") - len(v.IDs("111122223333", "eu-central-1")); len(seen) != want {
 		t.Errorf("%d findings, want %d", len(seen), want)
 	}
-	table, err := c.Coverage(t.Context())
+	table, err := coverage(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

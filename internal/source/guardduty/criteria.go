@@ -71,7 +71,8 @@ func with(base map[string]types.Condition, key string, values ...string) map[str
 	return out
 }
 
-// withoutHash is the list to read when AWS refuses a hash attribute: all of them.
+// withoutHash is the list to read when AWS refuses an attribute that is not sure to be
+// one of lists: all of them.
 func withoutHash(q alert.Query) []listing {
 	q.Hash = ""
 	return listings(q)

@@ -173,7 +173,7 @@ func TestTimesComeInEveryUnit(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`null`, `""`, `-5`, `1e300`, `"NaN"`, `{}`, `true`} {
-		if s := (stamp{want}); s.UnmarshalJSON([]byte(text)) != nil || !s.IsZero() {
+		if s := (stamp{Time: want}); s.UnmarshalJSON([]byte(text)) != nil || !s.IsZero() {
 			t.Errorf("%s: %s", text, s.Time)
 		}
 	}

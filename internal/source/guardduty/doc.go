@@ -4,7 +4,7 @@
 // Each account and region is a place of its own with a detector of its own (site.go).
 // The detector of an administrator lists the findings of its members, so that a member
 // whose administrator is configured is not asked. A place that is switched off, denied
-// or throttled costs its own findings and nothing else; [Client.Coverage] shows which.
+// or throttled costs its own findings and nothing else; [Client.Check] shows which.
 //
 // An alert is a finding; its id is region/findingId. A finding that goes on happening is
 // updated under its id, so an update is the same alert. An incident is an attack

@@ -40,9 +40,18 @@ type walk struct {
 // read, named ACCOUNT/REGION. A place that failed is a stream, too, whose pages give its
 // error; it is an error here when no other works.
 func (c *Client) Streams(ctx context.Context) ([]source.Stream, error) {
-	sites, err := c.survey(ctx)
+	return c.StreamsWithin(ctx, nil)
+}
+
+// StreamsWithin implements source.Scoper. The stream of an administrator has findings of
+// accounts outside the scopes, too.
+func (c *Client) StreamsWithin(ctx context.Context, scopes []alert.Scope) ([]source.Stream, error) {
+	sites, err := c.surveyWithin(ctx, scopes)
 	if err != nil {
 		return nil, err
+	}
+	if len(sites) == 0 {
+		return nil, c.outside()
 	}
 	todo, dead := open(sites)
 	if len(todo) == 0 {
@@ -199,9 +208,12 @@ func (c *Client) read(ctx context.Context, s *site, ids []string) (as []alert.Al
 
 // site gives the site of a stream.
 func (c *Client) site(ctx context.Context, name string) (*site, error) {
-	sites, err := c.known(ctx)
-	if err != nil {
-		return nil, err
+	sites := c.last(true)
+	if sites == nil {
+		var err error
+		if sites, err = c.known(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range sites {
 		if s.String() == name && (s.err != nil || s.state == StateEnabled) {

@@ -36,7 +36,7 @@ type resource struct {
 		Platform   text      `json:"platform"`
 		Tags       list[tag] `json:"tags"`
 	} `json:"instanceDetails"`
-	EKSCluster named `json:"eksClusterDetails"`
+	EKSCluster cluster `json:"eksClusterDetails"`
 	Kubernetes struct {
 		User struct {
 			Username text `json:"username"`
@@ -46,14 +46,24 @@ type resource struct {
 			Namespace text `json:"namespace"`
 		} `json:"kubernetesWorkloadDetails"`
 	} `json:"kubernetesDetails"`
-	ECSCluster named `json:"ecsClusterDetails"`
-	Container  named `json:"containerDetails"`
-	Lambda     struct {
-		FunctionName text `json:"functionName"`
+	ECSCluster struct {
+		cluster
+		Task cluster `json:"taskDetails"`
+	} `json:"ecsClusterDetails"`
+	Container struct {
+		Name text `json:"name"`
+	} `json:"containerDetails"`
+	Lambda struct {
+		FunctionName text      `json:"functionName"`
+		Tags         list[tag] `json:"tags"`
 	} `json:"lambdaDetails"`
 	RDSInstance struct {
-		ID text `json:"dbInstanceIdentifier"`
+		ID   text      `json:"dbInstanceIdentifier"`
+		Tags list[tag] `json:"tags"`
 	} `json:"rdsDbInstanceDetails"`
+	RDSLimitless struct {
+		Tags list[tag] `json:"tags"`
+	} `json:"rdsLimitlessDbDetails"`
 	S3Buckets list[bucket] `json:"s3BucketDetails"`
 	Volumes   struct {
 		Scanned list[struct {
@@ -67,12 +77,14 @@ type tag struct {
 	Value text `json:"value"`
 }
 
-type named struct {
-	Name text `json:"name"`
+type cluster struct {
+	Name text      `json:"name"`
+	Tags list[tag] `json:"tags"`
 }
 
 type bucket struct {
-	Name    text `json:"name"`
+	Name    text      `json:"name"`
+	Tags    list[tag] `json:"tags"`
 	Objects list[struct {
 		Key  text `json:"key"`
 		Hash text `json:"hash"`

@@ -18,7 +18,7 @@ func (c *Client) ListIncidents(ctx context.Context, q alert.Query) iter.Seq2[ale
 		q.Host, q.Hash = "", "" // of its alerts, and not of a sequence
 		read := func(ctx context.Context, s *site, send func(alert.Alert, error)) error {
 			seen := map[string]struct{}{}
-			for _, l := range listings(q) {
+			for _, l := range s.narrowed(listings(q), q) {
 				l.criterion["type"] = types.Condition{Equals: sequenceTypes()}
 				if err := c.listOne(ctx, s, l, seen, send); err != nil {
 					return err
@@ -26,7 +26,7 @@ func (c *Client) ListIncidents(ctx context.Context, q alert.Query) iter.Seq2[ale
 			}
 			return nil
 		}
-		err := c.scatter(ctx, read, func(a alert.Alert, err error) bool {
+		err := c.scatter(ctx, q.Scopes, read, func(a alert.Alert, err error) bool {
 			if err != nil {
 				return yield(alert.Incident{}, err)
 			}

@@ -21,7 +21,7 @@ const pageWorkers = 3
 // A place that fails is the last error, and the others are complete: fault.Partial.
 func (c *Client) List(ctx context.Context, q alert.Query) iter.Seq2[alert.Alert, error] {
 	return func(yield func(alert.Alert, error) bool) {
-		err := c.scatter(ctx, func(ctx context.Context, s *site, send func(alert.Alert, error)) error {
+		err := c.scatter(ctx, q.Scopes, func(ctx context.Context, s *site, send func(alert.Alert, error)) error {
 			return c.listSite(ctx, s, q, send)
 		}, yield)
 		if err != nil {
@@ -30,12 +30,13 @@ func (c *Client) List(ctx context.Context, q alert.Query) iter.Seq2[alert.Alert,
 	}
 }
 
-// scatter calls read for every site that is to be read, a few at a time, and yields what
-// they send. It returns when all have, what went wrong; nil when yield was left.
-func (c *Client) scatter(ctx context.Context, read func(context.Context, *site, func(alert.Alert, error)) error,
+// scatter calls read for every site that is to be read for some scopes, a few at a time,
+// and yields what they send. It returns when all have, what went wrong; nil when yield was
+// left.
+func (c *Client) scatter(ctx context.Context, scopes []alert.Scope, read func(context.Context, *site, func(alert.Alert, error)) error,
 	yield func(alert.Alert, error) bool,
 ) error {
-	sites, err := c.known(ctx)
+	sites, err := c.sitesFor(ctx, scopes)
 	if err != nil {
 		return err
 	}
@@ -90,6 +91,18 @@ func (c *Client) scatter(ctx context.Context, read func(context.Context, *site, 
 	return c.sum(ctx, failures, worked)
 }
 
+// sitesFor gives the sites that may list findings of some scopes.
+func (c *Client) sitesFor(ctx context.Context, scopes []alert.Scope) ([]*site, error) {
+	if len(scopes) == 0 {
+		return c.known(ctx)
+	}
+	sites, err := c.surveyWithin(ctx, scopes)
+	if err == nil && len(sites) == 0 {
+		err = c.outside()
+	}
+	return sites, err
+}
+
 // listSite sends the findings of one site that a query may match.
 func (c *Client) listSite(ctx context.Context, s *site, q alert.Query, send func(alert.Alert, error)) error {
 	seen := map[string]struct{}{}
@@ -101,8 +114,8 @@ func (c *Client) listSite(ctx context.Context, s *site, q alert.Query, send func
 		}
 		return nil
 	}
-	err := read(listings(q))
-	if q.Hash != "" && fault.Is(err, fault.Invalid) {
+	err := read(s.narrowed(listings(q), q))
+	if (q.Hash != "" || len(q.Scopes) > 0) && fault.Is(err, fault.Invalid) {
 		return read(withoutHash(q))
 	}
 	return err

@@ -33,7 +33,7 @@ func (f *finding) alert(source string, raw json.RawMessage, at locator, more []s
 		Title: f.title(), Severity: severityOf(float64(f.Severity)), Status: alert.StatusNew, Analyst: feedbackOf(string(f.Service.UserFeedback)),
 		Created: f.CreatedAt.Time, Updated: f.UpdatedAt.Time, Detected: f.Service.FirstSeen.Time,
 		Host: f.host(), User: f.user(), Command: string(f.Service.Runtime.Context.CommandLine),
-		Files: f.files(more), Attack: f.Service.Detection.Sequence.techniques(), URL: f.url(), Raw: raw,
+		Files: f.files(more), Attack: f.Service.Detection.Sequence.techniques(), URL: f.url(), Resources: f.resources(), Raw: raw,
 	}
 	if f.Service.Archived {
 		a.Status = alert.StatusResolved

@@ -103,7 +103,7 @@ func checkAccounts(t *testing.T, o Options) {
 		t.Errorf("an account that nothing leads into: %v", err)
 	}
 	states := func() []string {
-		table, err := c.Coverage(t.Context())
+		table, err := coverage(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}

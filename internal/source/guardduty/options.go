@@ -35,6 +35,7 @@ func (o Options) traits() source.Traits {
 		Settle: 2 * time.Minute, Overlap: time.Hour,
 		NoUpdated:      true, // one feed: findings are mutable, and updatedAt serves both
 		NoteRepeatable: true, // feedback replaces the comment
+		Accounts:       true,
 	}
 	if o.Settle != nil {
 		t.Settle = *o.Settle

@@ -25,11 +25,12 @@ type sequence struct {
 }
 
 type sequenceResource struct {
-	UID     text `json:"uid"`
-	Name    text `json:"name"`
-	Account text `json:"accountId"`
-	Region  text `json:"region"`
-	Type    text `json:"resourceType"`
+	UID     text      `json:"uid"`
+	Name    text      `json:"name"`
+	Account text      `json:"accountId"`
+	Region  text      `json:"region"`
+	Type    text      `json:"resourceType"`
+	Tags    list[tag] `json:"tags"`
 	Data    struct {
 		Instance struct {
 			Profile struct {

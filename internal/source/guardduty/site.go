@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"edrc/internal/alert"
 	"edrc/internal/awsconn"
 	"edrc/internal/fault"
 )
@@ -21,7 +22,8 @@ const (
 	StateError   = "error"
 )
 
-// site is one account and region, and what was found there.
+// site is one account and region, and what was found there. One whose region is
+// awsconn.All stands for what could not be found out, and is an error.
 type site struct {
 	account, region string
 	conn            *awsconn.Conn
@@ -50,44 +52,67 @@ const (
 // survey looks at every account and region, side by side. It fails only when it was
 // interrupted, or could not even learn where to look: what is wrong with one place stands
 // in its site.
-func (c *Client) survey(ctx context.Context) ([]*site, error) {
-	accounts, err := c.conn.Accounts(ctx)
+func (c *Client) survey(ctx context.Context) ([]*site, error) { return c.surveyWithin(ctx, nil) }
+
+// surveyWithin is survey of the places that may list findings of some scopes: those of
+// the scopes, then those that may administer them.
+func (c *Client) surveyWithin(ctx context.Context, scopes []alert.Scope) ([]*site, error) {
+	sites, others, err := c.places(ctx)
 	if err != nil {
 		return nil, err
 	}
-	regions, err := c.conn.Regions(ctx)
-	if err != nil {
-		return nil, err
+	look := func(s *site) { s.look(ctx, others) }
+	in, out := inside(sites, scopes)
+	each(in, look)
+	if len(scopes) > 0 {
+		more := administering(out, in, scopes)
+		each(more, look)
+		in = append(in, slices.DeleteFunc(more, func(s *site) bool { return outsider(s, scopes) })...)
 	}
-	var sites []*site
-	for _, account := range accounts {
-		for _, region := range regions {
-			sites = append(sites, &site{account: account, region: region, conn: c.conn})
-		}
-	}
-	each(sites, func(s *site) { s.look(ctx, len(accounts) > 1) })
 	if ctx.Err() != nil {
 		return nil, c.conn.Explain(ctx.Err(), "", "")
 	}
-	cover(sites)
+	cover(in)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sites, c.surveyed = sites, c.now()
-	return sites, nil
+	c.sites, c.surveyed, c.partly = in, c.now(), len(scopes) > 0
+	return in, nil
 }
 
-// known gives the sites of the last survey, or surveys.
-func (c *Client) known(ctx context.Context) ([]*site, error) {
-	c.mu.Lock()
-	sites := c.sites
-	if c.now().Sub(c.surveyed) > surveyLife {
-		sites = nil
+// places gives a site for each account and region, and whether there are several accounts.
+func (c *Client) places(ctx context.Context) (sites []*site, others bool, err error) {
+	places, err := c.conn.Places(ctx)
+	if err != nil {
+		return nil, false, err
 	}
-	c.mu.Unlock()
-	if sites != nil {
+	for _, p := range places {
+		s := &site{account: p.Account, region: p.Region, conn: c.conn}
+		if p.Err != nil {
+			s.fail(p.Err)
+		}
+		others = others || p.Account != places[0].Account
+		sites = append(sites, s)
+	}
+	return sites, others, nil
+}
+
+// known gives the sites of the last survey of everything, or surveys.
+func (c *Client) known(ctx context.Context) ([]*site, error) {
+	if sites := c.last(false); sites != nil {
 		return sites, nil
 	}
 	return c.survey(ctx)
+}
+
+// last gives the sites of the last survey if it is still believed, also of one within
+// scopes when that will do.
+func (c *Client) last(partly bool) []*site {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now().Sub(c.surveyed) > surveyLife || c.partly && !partly {
+		return nil
+	}
+	return c.sites
 }
 
 // each calls do for every site, a few at a time.
@@ -107,6 +132,9 @@ func each(sites []*site, do func(*site)) {
 // look finds out what there is at a site. Who administers it matters only beside other
 // accounts.
 func (s *site) look(ctx context.Context, others bool) {
+	if s.err != nil {
+		return
+	}
 	cfg, err := s.conn.For(ctx, s.account, s.region)
 	if err != nil {
 		s.fail(err)

@@ -233,3 +233,9 @@ func (v *vendor) Alerts(region string) int {
 	}
 	return n
 }
+
+// coverage is the table of a check, whatever else the check says.
+func coverage(ctx context.Context, c *Client) ([]source.Coverage, error) {
+	table, _, err := c.coverage(ctx)
+	return table, err
+}

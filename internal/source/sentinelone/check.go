@@ -11,6 +11,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // Check implements source.Source. What a role may write cannot be asked without
@@ -107,7 +108,7 @@ func (c *Client) whoami(ctx context.Context) (identity, error) {
 	if name := firstText(user.Data.Email, user.Data.FullName); name != "" {
 		who.name = name
 	}
-	if at := first(details.Data.ExpiresAt, user.Data.APIToken.ExpiresAt); !at.IsZero() {
+	if at := lenient.First(details.Data.ExpiresAt, user.Data.APIToken.ExpiresAt); !at.IsZero() {
 		who.expires = at
 	}
 	return who, nil

@@ -114,11 +114,11 @@ func (c *Client) whyNot(ctx context.Context, threat string) (source.FetchState, 
 		name = "the endpoint"
 	}
 	switch {
-	case t.Agent.Decommissioned.yes:
+	case t.Agent.Decommissioned.Yes:
 		return source.FetchUnreachable, name + " is decommissioned", nil
-	case !t.Agent.IsActive.known:
+	case !t.Agent.IsActive.Known:
 		return source.FetchUnreachable, "the console does not tell whether " + name + " is online", nil
-	case !t.Agent.IsActive.yes:
+	case !t.Agent.IsActive.Yes:
 		return source.FetchUnreachable, name + " is offline", nil
 	}
 	return source.FetchNone, reasonRefused, nil

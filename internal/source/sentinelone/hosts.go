@@ -29,9 +29,9 @@ type agent struct {
 func (a agent) host() alert.Host {
 	h := alert.Host{
 		ID: string(a.ID), Name: string(a.ComputerName), OS: string(a.OSName), Platform: platformOf(string(a.OSType)),
-		Reachable: a.IsActive.pointer(), Isolation: isolationOf(string(a.NetworkStatus)),
+		Reachable: a.IsActive.Pointer(), Isolation: isolationOf(string(a.NetworkStatus)),
 	}
-	if a.Decommissioned.yes || a.Uninstalled.yes {
+	if a.Decommissioned.Yes || a.Uninstalled.Yes {
 		h.Reachable = new(bool)
 	}
 	return h

@@ -7,6 +7,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // threat is the part of a GET /threats item that edrc reads ([SPEC24]
@@ -89,7 +90,7 @@ func (s *threats) alert(t threat, id string, raw json.RawMessage) alert.Alert {
 		Severity: severityOfConfidence(string(i.ConfidenceLevel)), Status: statusOf(string(i.IncidentStatus)),
 		Analyst: analystOf(string(i.AnalystVerdict)),
 		// Created is never zero when any time is known: a query by time would lose it.
-		Created: first(i.CreatedAt, i.IdentifiedAt, i.UpdatedAt), Updated: i.UpdatedAt.Time, Detected: i.IdentifiedAt.Time,
+		Created: lenient.First(i.CreatedAt, i.IdentifiedAt, i.UpdatedAt), Updated: i.UpdatedAt.Time, Detected: i.IdentifiedAt.Time,
 		Host: t.host(), User: firstText(i.ProcessUser, t.Detection.LastUser), Command: string(i.Arguments),
 		Files: t.files(), Attack: t.attack(), URL: s.console + "/incidents/threats/" + id + "/overview",
 		Raw: raw,
@@ -100,9 +101,9 @@ func (t threat) host() alert.Host {
 	r := t.Realtime
 	h := alert.Host{
 		ID: string(r.AgentID), Name: string(r.ComputerName), OS: firstText(r.OSName, t.Detection.OSName),
-		Platform: platformOf(string(r.OSType)), Reachable: r.IsActive.pointer(), Isolation: isolationOf(string(r.NetworkStatus)),
+		Platform: platformOf(string(r.OSType)), Reachable: r.IsActive.Pointer(), Isolation: isolationOf(string(r.NetworkStatus)),
 	}
-	if r.Decommissioned.yes {
+	if r.Decommissioned.Yes {
 		h.Reachable = new(bool)
 	}
 	return h
@@ -116,7 +117,7 @@ func (t threat) files() []alert.File {
 		Hashes: alert.NewHashes(string(i.SHA256), string(i.SHA1), string(i.MD5)),
 		Path:   string(i.FilePath), Name: baseName(string(i.FilePath)), Size: int64(i.FileSize), Role: alert.RoleThreat,
 	}
-	if i.IsFileless.yes {
+	if i.IsFileless.Yes {
 		f.Role = alert.RoleImage
 	}
 	if f.Name == "" {

@@ -142,7 +142,7 @@ func (s *threats) removeNote(ctx context.Context, h alert.Handle, noteID string)
 	if err := resp.Decode(&reply); err != nil {
 		return err
 	}
-	if !reply.Data.Success.yes {
+	if !reply.Data.Success.Yes {
 		return s.fault(fault.Unavailable, op, "the console did not confirm it")
 	}
 	return nil

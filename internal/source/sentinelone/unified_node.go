@@ -7,6 +7,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // What is asked of an alert. The type of lists (UnifiedAlert) has fewer fields than
@@ -112,15 +113,15 @@ func (u *unified) alert(n node, raw json.RawMessage) alert.Alert {
 		Handle: alert.Handle{ID: id, Note: id, Locator: where}, Ref: alert.Ref{Source: u.source, ID: id}, Kind: Kind,
 		Title: string(n.Name), Severity: severityOf(string(n.Severity)), Status: statusOf(string(n.Status)),
 		Analyst: analystOf(string(n.AnalystVerdict)),
-		Created: first(n.CreatedAt, n.DetectedAt, n.UpdatedAt), Updated: first(n.UpdatedAt, n.LastSeenAt), Detected: n.DetectedAt.Time,
+		Created: lenient.First(n.CreatedAt, n.DetectedAt, n.UpdatedAt), Updated: lenient.First(n.UpdatedAt, n.LastSeenAt), Detected: n.DetectedAt.Time,
 		Host: n.host(), User: firstText(n.Process.Username, n.asset().LastUser), Command: string(n.Process.CmdLine),
 		Files: n.files(), Attack: n.attack(), Raw: raw,
 		// selfLink is the console's word for the same; a link is not taken from a reply.
 		URL: u.console + "/incidents/unified-alerts?alertId=" + string(n.ID),
 	}
-	if n.NoteExists.known {
+	if n.NoteExists.Known {
 		a.Notes = alert.None
-		if n.NoteExists.yes {
+		if n.NoteExists.Yes {
 			a.Notes = alert.Some
 		}
 	}
@@ -144,7 +145,7 @@ func severities() []string { return []string{"INFO", "LOW", "MEDIUM", "HIGH", "C
 // asset gives the primary asset, else the first.
 func (n node) asset() asset {
 	for _, a := range n.Assets {
-		if a.Primary.yes {
+		if a.Primary.Yes {
 			return a
 		}
 	}
@@ -162,7 +163,7 @@ func (n node) host() alert.Host {
 		ID: firstText(a.AgentUUID, a.ID), Name: string(a.Name), OS: string(a.OSVersion), Platform: platformOf(string(a.OSType)),
 	}
 	if c := strings.ToUpper(string(a.Connectivity)); c == "ONLINE" || c == "OFFLINE" {
-		online := c == "ONLINE" && !a.Decommissioned.yes
+		online := c == "ONLINE" && !a.Decommissioned.Yes
 		h.Reachable = &online
 	}
 	return h

@@ -40,6 +40,7 @@ var (
 	_ source.NoteProber  = (*Client)(nil)
 	_ source.NoteRemover = (*Client)(nil)
 	_ source.Resolver    = (*Client)(nil)
+	_ source.Alternative = (*Client)(nil)
 )
 
 // New checks the options and makes a Client. It touches neither network nor disk.

@@ -8,6 +8,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // detection is the part of a detection that edrc reads. Any field may be null, and the id
@@ -87,7 +88,7 @@ type resource struct {
 // decode maps one detection, or says why it cannot be used.
 func (c *Client) decode(raw json.RawMessage) (alert.Alert, *source.BadItem) {
 	var d detection
-	if !decode(raw, &d) || d.ID == "" {
+	if !lenient.Decode(raw, &d) || d.ID == "" {
 		return alert.Alert{}, bad(raw, "it is no detection, or has no id")
 	}
 	return c.alert(d, raw), nil
@@ -98,12 +99,12 @@ func (c *Client) alert(d detection, raw json.RawMessage) alert.Alert {
 	tree := d.processes()
 	a := alert.Alert{
 		Handle: alert.Handle{ID: id, Note: issue, Group: issue, Locator: d.locator()}, Ref: alert.Ref{Source: c.name, ID: id}, Kind: Kind,
-		Title:    firstText(d.Match.Rule.Name, text(firstLine(string(d.Description))), d.ID),
+		Title:    lenient.FirstText(d.Match.Rule.Name, text(firstLine(string(d.Description))), d.ID),
 		Severity: severityOf(d.Severity), Status: statusOf(d.Issue.Status), Analyst: analystVerdict(d.Issue.Status, d.Issue.Reason),
 		// Created is never zero when any time is known: a query by time would lose it.
-		Created: first(d.Created, d.Started, d.Updated), Updated: d.Updated.Time, Detected: d.Started.Time,
+		Created: lenient.First(d.Created, d.Started, d.Updated), Updated: d.Updated.Time, Detected: d.Started.Time,
 		Host: d.host(), User: d.user(tree), Command: d.command(tree), Files: d.files(tree), Attack: d.attack(),
-		URL: c.link(d), Notes: d.notes(), Raw: raw,
+		URL: c.link(d), Notes: d.notes(), Repeats: d.repeats(), Raw: raw,
 	}
 	return a
 }
@@ -131,13 +132,13 @@ func (d detection) resource() resource {
 	return main
 }
 
-func pick(ts ...text) text { return text(firstText(ts...)) }
+func pick(ts ...text) text { return text(lenient.FirstText(ts...)) }
 
 // host is the resource: a machine, a container, a bucket. Its id is the cloud's own, so
 // that an EC2 instance is called as GuardDuty calls it.
 func (d detection) host() alert.Host {
 	r := d.resource()
-	return alert.Host{ID: firstText(r.External, r.ID), Name: firstText(r.Name, r.External, r.ID)}
+	return alert.Host{ID: lenient.FirstText(r.External, r.ID), Name: lenient.FirstText(r.Name, r.External, r.ID)}
 }
 
 func (d detection) user(tree []process) string {
@@ -148,7 +149,7 @@ func (d detection) user(tree []process) string {
 	for _, a := range d.Actors {
 		others = pick(others, a.Name)
 	}
-	return firstText(d.PrimaryActor.Name, d.PrimaryActor.Email, of, others)
+	return lenient.FirstText(d.PrimaryActor.Name, d.PrimaryActor.Email, of, others)
 }
 
 func (d detection) command(tree []process) string {

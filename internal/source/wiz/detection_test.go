@@ -71,9 +71,8 @@ func TestADetectionThatOnlyMatchedLosesNothing(t *testing.T) {
 			t.Errorf("%s: %+v", what, a)
 		}
 	}
-	n, ok := NativeOf(a.Handle)
-	if want := (Native{"AWS_GUARD_DUTY", "guardduty", "us-east-2/0123456789abcdef0123456789abcdef"}); !ok || n != want {
-		t.Errorf("native %+v", n)
+	if want := (alert.Finding{Kind: "guardduty", ID: "us-east-2/0123456789abcdef0123456789abcdef"}); a.Repeats != want {
+		t.Errorf("repeats %+v", a.Repeats)
 	}
 	r, ok := ResourceOf(a.Handle)
 	if want := (Resource{"AWS", "100000000001", "us-east-2", "i-0000000000000001", "arn:aws:ec2:us-east-2:100000000001:instance/i-0000000000000001", "VIRTUAL_MACHINE"}); !ok || r != want {
@@ -98,7 +97,7 @@ func TestADetectionOfTheSensorLosesNothing(t *testing.T) {
 			t.Errorf("%s: %+v", what, a)
 		}
 	}
-	if _, ok := NativeOf(a.Handle); ok {
+	if a.Repeats != (alert.Finding{}) {
 		t.Error("the sensor's own detection is taken for another product's")
 	}
 }
@@ -118,18 +117,19 @@ func TestTheFindingOfAnotherProductIsNamed(t *testing.T) {
 		"the ARN":         {"AWS_GUARD_DUTY", `"rawAuditLogRecord":{"Arn":"arn:aws-us-gov:guardduty:us-gov-west-1:111122223333:detector/ab12/finding/` + id + `"}`, "guardduty", "us-gov-west-1/" + id},
 		"JSON in text":    {"AWS_GUARD_DUTY", `"rawAuditLogRecord":"{\"id\":\"` + id + `\",\"region\":\"eu-west-1\"}"`, "guardduty", "eu-west-1/" + id},
 		"the link":        {"AWS_GUARD_DUTY", `"cloudProviderUrl":"https://eu-west-1.console.aws.amazon.com/guardduty/home?region=eu-west-1#/findings?macros=current&fId=` + id + `"`, "guardduty", "eu-west-1/" + id},
-		"nothing":         {"AWS_GUARD_DUTY", `"rawAuditLogRecord":{}`, "guardduty", ""},
-		"a foreign id":    {"AWS_GUARD_DUTY", `"rawAuditLogRecord":{"id":"../../x","region":"us-east-1"}`, "guardduty", ""},
-		"Defender":        {"AZURE_DEFENDER_FOR_CLOUD", `"rawAuditLogRecord":{"properties":{"SystemAlertId":"2517_abc"}}`, "defender", "2517_abc"},
-		"Falcon":          {"WIN_CROWD_STRIKE", `"rawAuditLogRecord":{"composite_id":"c:ind:a:1"}`, "crowdstrike", "c:ind:a:1"},
-		"SentinelOne":     {"WIN_SENTINEL_ONE", `"rawAuditLogRecord":[{"threatInfo":{"threatId":"1698"}}]`, "sentinelone", "1698"},
-		"much too long":   {"WIN_SENTINEL_ONE", `"rawAuditLogRecord":{"threatId":"` + strings.Repeat("9", 900) + `"}`, "sentinelone", ""},
+		"nothing":         {"AWS_GUARD_DUTY", `"rawAuditLogRecord":{}`, "", ""},
+		"a foreign id":    {"AWS_GUARD_DUTY", `"rawAuditLogRecord":{"id":"../../x","region":"us-east-1"}`, "", ""},
+		"Defender":        {"AZURE_DEFENDER_FOR_CLOUD", `"rawAuditLogRecord":{"properties":{"SystemAlertId":"2517_0123456789ab"}}`, "defender", "2517_0123456789ab"},
+		"Falcon":          {"WIN_CROWD_STRIKE", `"rawAuditLogRecord":{"composite_id":"` + id + `:ind:a1:0-1-2"}`, "crowdstrike", id + ":ind:a1:0-1-2"},
+		"SentinelOne":     {"WIN_SENTINEL_ONE", `"rawAuditLogRecord":[{"threatInfo":{"threatId":"1698432198765432101"}}]`, "sentinelone", "1698432198765432101"},
+		"much too long":   {"WIN_SENTINEL_ONE", `"rawAuditLogRecord":{"threatId":"` + strings.Repeat("9", 900) + `"}`, "", ""},
+		"anybody's":       {"WIN_CROWD_STRIKE", `"rawAuditLogRecord":{"composite_id":"ind:a:1"}`, "", ""},
 		"nobody else's":   {"AWS_CLOUDTRAIL", `"rawAuditLogRecord":{"id":"x"}`, "", ""},
-		"the second kind": {`WIZ_THREAT_DETECTION","WIN_CROWD_STRIKE`, `"rawAuditLogRecord":{"composite_id":"c"}`, "crowdstrike", "c"},
+		"the second kind": {`WIZ_THREAT_DETECTION","WIN_CROWD_STRIKE`, `"rawAuditLogRecord":{"composite_id":"` + id + `:ind:a1:0-1-2"}`, "crowdstrike", id + ":ind:a1:0-1-2"},
 	} {
 		a := decoded(t, `{"id":"x","origins":["`+tc.origin+`"],"firstEvent":{"nodes":[{`+tc.event+`}]}}`)
-		if n, ok := NativeOf(a.Handle); ok != (tc.kind != "") || n.Kind != tc.kind || n.ID != tc.id {
-			t.Errorf("%s: %+v, %v", name, n, ok)
+		if want := (alert.Finding{Kind: tc.kind, ID: tc.id}); a.Repeats != want {
+			t.Errorf("%s: %+v", name, a.Repeats)
 		}
 	}
 }
@@ -162,25 +162,33 @@ func TestALinkLeadsToTheVendorOrNowhere(t *testing.T) {
 
 func TestWhatWizCannotDoIsSaidWithWhatCanBeDoneInstead(t *testing.T) {
 	c := testClient(t)
-	h := decoded(t, guardDuty).Handle
-	for what, words := range map[string][]string{
-		"isolate a host": {"i-0000000000000001", "100000000001", "us-east-2", "AWS", "edrc isolate"},
-		"fetch a file":   {"no files", "hash"}, "set tags": {"edrc sources"},
+	a := decoded(t, guardDuty)
+	commands := []string{"edrc isolate instance i-0000000000000001", "edrc isolate role i-0000000000000001"}
+	for name, tc := range map[string]struct {
+		what  string
+		about alert.Alert
+		words []string
+	}{
+		"isolate":           {"isolate hosts", a, append(commands, "100000000001", "us-east-2", "AWS")},
+		"isolate by handle": {"isolate hosts", alert.Alert{Handle: a.Handle}, append(commands, "100000000001", "us-east-2")},
+		"isolate by host":   {"isolate hosts", alert.Alert{Host: a.Host}, commands},
+		"fetch":             {"fetch files", a, []string{"no files", "hash"}},
+		"anything else":     {"set tags", a, []string{"edrc sources"}},
 	} {
-		err := c.Instead(what, h)
+		err := c.Instead(tc.what, tc.about)
 		e, ok := errors.AsType[*fault.Error](err)
-		if !ok || e.Kind != fault.Unsupported || !strings.Contains(e.Error(), what) {
-			t.Fatalf("%v", err)
+		if !ok || e.Kind != fault.Unsupported || !strings.Contains(e.Error(), tc.what) {
+			t.Fatalf("%s: %v", name, err)
 		}
-		for _, word := range words {
+		for _, word := range tc.words {
 			if !strings.Contains(e.Hint, word) {
-				t.Errorf("%s: %q does not say %q", what, e.Hint, word)
+				t.Errorf("%s: %q does not say %q", name, e.Hint, word)
 			}
 		}
 	}
-	hostile := decoded(t, `{"id":"x","primaryResource":{"externalId":"i-0000; rm -rf","region":"\u001b[31m"},"cloudAccounts":[{"cloudProvider":"AWS"}]}`).Handle
-	for _, h := range []alert.Handle{hostile, {}} {
-		if e, ok := errors.AsType[*fault.Error](c.Instead("isolate a host", h)); !ok || strings.ContainsAny(e.Hint, "\x1b;") && strings.Contains(e.Hint, "rm") || !strings.Contains(e.Hint, "response policies") {
+	hostile := decoded(t, `{"id":"x","primaryResource":{"externalId":"i-0000; rm -rf","region":"\u001b[31m"},"cloudAccounts":[{"cloudProvider":"AWS"}]}`)
+	for _, about := range []alert.Alert{hostile, {Host: alert.Host{ID: "$(x)"}}, {}} {
+		if e, ok := errors.AsType[*fault.Error](c.Instead("isolate hosts", about)); !ok || strings.ContainsAny(e.Hint, "\x1b$") || !strings.Contains(e.Hint, "response policies") {
 			t.Errorf("%+v", e)
 		}
 	}

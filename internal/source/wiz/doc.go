@@ -6,7 +6,7 @@
 // reason for closing, and several detections may share one. A detection without a threat
 // can be read, and neither annotated nor closed. Wiz hands over no files and isolates no
 // hosts; see [Client.Instead] for what to do in their place. What another product saw
-// first, and Wiz repeats, [NativeOf] names.
+// first, and Wiz repeats, is named as the alert's Repeats.
 //
 // [New] checks the configuration offline; [Client] is what the capability interfaces of
 // package source are asked of. Start at client.go: token.go gets access tokens, api.go

@@ -8,6 +8,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // The scopes of a service account that calls need. Only read:issues is documented; the
@@ -80,13 +81,13 @@ func decodeError(_ int, body []byte) string {
 		Description text         `json:"error_description"`
 		Error       text         `json:"error"`
 	}
-	if !decode(body, &r) {
+	if !lenient.Decode(body, &r) {
 		return ""
 	}
 	if len(r.Errors) > 0 {
 		return r.Errors.String()
 	}
-	return firstText(r.Message, r.Detail, r.Description, r.Error)
+	return lenient.FirstText(r.Message, r.Detail, r.Description, r.Error)
 }
 
 // outcomeOf says what a failed request of class Once means for the note.
@@ -109,7 +110,7 @@ func outcomeOf(err error) source.NoteOutcome {
 
 // bad is an item that cannot be read.
 func bad(raw json.RawMessage, reason string) *source.BadItem {
-	return &source.BadItem{ID: field(raw, "id"), Reason: reason, Raw: raw[:min(len(raw), maxBadRaw)]}
+	return &source.BadItem{ID: lenient.Field(raw, "id"), Reason: reason, Raw: raw[:min(len(raw), maxBadRaw)]}
 }
 
 // maxBadRaw bounds what is kept of an item that cannot be read, in bytes.

@@ -37,8 +37,7 @@ func FuzzDetection(f *testing.F) {
 			t.Fatalf("a link to %q", a.URL)
 		}
 		_ = a.Digest()
-		_, _ = NativeOf(a.Handle)
-		if err := c.Instead("isolate a host", a.Handle); err == nil || strings.ContainsAny(err.Error(), "\x1b\u202e") {
+		if err := c.Instead("isolate hosts", a); err == nil || strings.ContainsAny(err.Error(), "\x1b\u202e") {
 			t.Fatalf("%v", err)
 		}
 		if in, _, bad := c.decodeIssue(raw); bad == nil && (in.ID == "" || in.Title == "" || in.Status == "") {
@@ -74,14 +73,13 @@ func FuzzReply(f *testing.F) {
 }
 
 func FuzzLocator(f *testing.F) {
-	for _, seed := range []string{`{}`, `[]`, `{"native":7}`, `{"native":{"kind":"guardduty","id":"x"},"resource":{"platform":"AWS","id":"i-01234567"}}`} {
+	for _, seed := range []string{`{}`, `[]`, `{"resource":7}`, `{"type":"x","resource":{"platform":"AWS","id":"i-01234567"}}`} {
 		f.Add([]byte(seed))
 	}
 	c := testClient(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		h := alert.Handle{Locator: raw}
-		_, _ = NativeOf(h)
-		if err := c.Instead("isolate a host", h); err == nil {
+		if err := c.Instead("isolate hosts", alert.Alert{Handle: h}); err == nil {
 			t.Fatal("wiz isolates")
 		}
 	})

@@ -11,6 +11,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/source/lenient"
 )
 
 // statuses gives a GraphQL reply that is nothing but an error the status that it would
@@ -117,8 +118,8 @@ func (e *vendorError) UnmarshalJSON(b []byte) error {
 		} `json:"extensions"`
 	}
 	var plain text
-	_, _ = decode(b, &object), decode(b, &plain)
-	*e = vendorError{string(object.Extensions.Code), firstText(object.Message, object.Extensions.Exception.Message, plain)}
+	_, _ = lenient.Decode(b, &object), lenient.Decode(b, &plain)
+	*e = vendorError{string(object.Extensions.Code), lenient.FirstText(object.Message, object.Extensions.Exception.Message, plain)}
 	return nil
 }
 

@@ -10,28 +10,38 @@ import (
 
 var instanceID = lazily(`^i-[0-9a-f]{8,17}$`)
 
-// Instead says that Wiz cannot do something to an alert, and what can be done in its
-// place: to "isolate a host" the action of the cloud that has it, to "fetch a file" the
-// look-up of its hash. The error is fault.Unsupported.
-func (c *Client) Instead(what string, h alert.Handle) error {
+// Instead implements source.Alternative: to isolate a host there are the actions of the
+// cloud that has it, and to fetch a file the look-up of its hash.
+func (c *Client) Instead(what string, about alert.Alert) error {
 	e := &fault.Error{Kind: fault.Unsupported, Source: c.name, Msg: Kind + " cannot " + what, Hint: "see what each product can do: edrc sources"}
-	r, ok := ResourceOf(h)
 	switch {
-	case strings.HasPrefix(what, "isolate") && ok && strings.EqualFold(r.Platform, "AWS") && instanceID().MatchString(r.ID):
-		e.Hint = "act on it in AWS: instance " + r.ID
-		if match(accountForm(), r.Account) != "" {
-			e.Hint += ", account " + r.Account
-		}
-		if match(regionForm(), r.Region) != "" {
-			e.Hint += ", region " + r.Region
-		}
-		e.Hint += "; `edrc isolate --help` names the command"
 	case strings.HasPrefix(what, "isolate"):
-		e.Hint = "Wiz blocks by response policies, which are set in its console; otherwise act on the resource in its cloud"
+		e.Hint = contain(about)
 	case strings.HasPrefix(what, "fetch"):
 		e.Hint = "Wiz hands over no files: the hash is looked up and analysed without it, and another source on the same host may have the file"
 	}
 	return e
+}
+
+// contain names the actions on the instance that an alert is about; the alert's host is
+// called by its id.
+func contain(about alert.Alert) string {
+	r, known := ResourceOf(about.Handle)
+	id := match(instanceID(), about.Host.ID)
+	if known && strings.EqualFold(r.Platform, "AWS") && id == "" {
+		id = match(instanceID(), r.ID)
+	}
+	if id == "" {
+		return "Wiz blocks by response policies, which are set in its console; otherwise act on the resource in its cloud"
+	}
+	where := ""
+	if account := match(accountForm(), r.Account); account != "" {
+		where += ", account " + account
+	}
+	if region := match(regionForm(), r.Region); region != "" {
+		where += ", region " + region
+	}
+	return "act on the instance in AWS" + where + ": edrc isolate instance " + id + ", or on its role: edrc isolate role " + id
 }
 
 var accountForm = lazily(`^\d{12}$`)

@@ -13,6 +13,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // note is one note of an issue.
@@ -59,7 +60,7 @@ func (c *Client) addNote(ctx context.Context, op, body, threat string) (id strin
 	var reply struct {
 		Note note `json:"issueNote"`
 	}
-	if !decode(raw, &reply) || reply.Note.ID == "" {
+	if !lenient.Decode(raw, &reply) || reply.Note.ID == "" {
 		return "", source.NoteUnknown, c.api.doubt(op, "the reply does not have the note")
 	}
 	return string(reply.Note.ID), source.NoteDone, nil
@@ -83,7 +84,7 @@ func (c *Client) Notes(ctx context.Context, h alert.Handle) iter.Seq2[alert.Note
 			return
 		}
 		for _, n := range all {
-			author := firstText(n.User.Name, n.User.Email, n.Account.Name)
+			author := lenient.FirstText(n.User.Name, n.User.Email, n.Account.Name)
 			if !yield(alert.Note{ID: string(n.ID), Text: string(n.Text), Author: author, Created: n.Created.Time}, nil) {
 				return
 			}
@@ -103,7 +104,7 @@ func (c *Client) notes(ctx context.Context, threat string) ([]note, error) {
 	var reply struct {
 		Notes json.RawMessage `json:"notes"`
 	}
-	if !decode(raw, &reply) || reply.Notes == nil {
+	if !lenient.Decode(raw, &reply) || reply.Notes == nil {
 		// Notes that are not told are not "none": a second note would come of it.
 		return nil, c.api.fault(fault.Unavailable, op, "the reply has no notes")
 	}
@@ -134,7 +135,7 @@ func (c *Client) ProbeNotes(ctx context.Context, hs ...alert.Handle) (map[string
 				Notes []json.RawMessage `json:"notes"`
 			}
 			switch {
-			case !decode(raw, &i) || i.Notes == nil:
+			case !lenient.Decode(raw, &i) || i.Notes == nil:
 			case len(i.Notes) > 0:
 				has[string(i.ID)] = alert.Some
 			default:

@@ -183,6 +183,9 @@ func (o Options) traits() source.Traits {
 		NoteMax: noteMax, NoteBulk: 1, NoteSettle: time.Minute,
 		Settle: 2 * time.Minute, Overlap: 30 * time.Minute, MaxWindow: maxWindow,
 	}
+	for _, m := range Origins() {
+		t.Repeats = append(t.Repeats, m.Ours)
+	}
 	replace(&t.NoteSettle, o.NoteSettle)
 	replace(&t.Settle, o.Settle)
 	replace(&t.Overlap, o.Overlap)

@@ -9,16 +9,6 @@ import (
 	"edrc/internal/alert"
 )
 
-// Native is the finding of another product that a detection repeats.
-type Native struct {
-	Origin string `json:"origin"` // the vendor's word: AWS_GUARD_DUTY
-	Kind   string `json:"kind"`   // of the source that reads it directly: guardduty
-	// ID is the alert's id there: region/findingId of GuardDuty, the composite id of
-	// Falcon, the threat id of SentinelOne, the system alert id of Defender for Cloud,
-	// which Microsoft's own alerts carry as providerAlertId. "" when it is not told.
-	ID string `json:"id,omitempty"`
-}
-
 // Resource is where a detection's resource is in its cloud.
 type Resource struct {
 	Platform string `json:"platform,omitempty"` // AWS, GCP, Azure
@@ -32,21 +22,11 @@ type Resource struct {
 // locator is what a handle keeps.
 type locator struct {
 	Type     string    `json:"type,omitempty"`
-	Native   *Native   `json:"native,omitempty"`
 	Resource *Resource `json:"resource,omitempty"`
 }
 
 // maxLocator is what a handle may keep, in bytes.
 const maxLocator = 1024
-
-// NativeOf gives the finding that an alert of this source repeats; false when edrc reads
-// no product that it could be from.
-func NativeOf(h alert.Handle) (Native, bool) {
-	if l := readLocator(h); l.Native != nil {
-		return *l.Native, true
-	}
-	return Native{}, false
-}
 
 // ResourceOf gives the resource of an alert of this source; false when it names none.
 func ResourceOf(h alert.Handle) (Resource, bool) {
@@ -67,7 +47,7 @@ func readLocator(h alert.Handle) locator {
 // locator makes what a handle keeps; what does not fit is left out.
 func (d detection) locator() json.RawMessage {
 	r := d.resource()
-	l := locator{Type: short(d.Type), Native: d.native()}
+	l := locator{Type: short(d.Type)}
 	res := Resource{
 		Platform: short(r.Account.Provider), Account: short(r.Account.External), Region: short(r.Region),
 		ID: short(r.External), ARN: short(r.Unique), Type: short(r.Type),
@@ -85,7 +65,7 @@ func (d detection) locator() json.RawMessage {
 		case l.Resource != nil:
 			l.Resource = nil
 		default:
-			l.Native, l.Type = nil, ""
+			l.Type = ""
 		}
 	}
 }
@@ -98,39 +78,41 @@ func short(t text) string {
 	return string(t)
 }
 
-// native names the finding of the first origin that edrc can read itself.
-func (d detection) native() *Native {
+// repeats names the finding of the first origin that edrc can read itself, where its id
+// is told. An id that another tenant could have, too, is none.
+func (d detection) repeats() alert.Finding {
 	for _, origin := range d.Origins {
 		for _, m := range Origins() {
 			if string(origin) != m.Vendor {
 				continue
 			}
-			n := &Native{Origin: m.Vendor, Kind: m.Ours}
 			for _, e := range append(d.First.Nodes, d.Events.Nodes...) {
-				if n.ID = short(text(e.nativeID(m.Ours))); n.ID != "" {
-					break
+				if id := e.nativeID(m.Ours); id != "" {
+					return alert.Finding{Kind: m.Ours, ID: id}
 				}
 			}
-			return n
+			return alert.Finding{}
 		}
 	}
-	return nil
+	return alert.Finding{}
 }
 
-// nativeID finds the id that the product gave to its finding. How the raw record is
-// built is not documented for any origin (UNCERTAIN): it is searched for what only the
-// id can be.
+// nativeID finds the id that the product gave to its finding: region/findingId of
+// GuardDuty, the composite id of Falcon, which has the customer's id in it, the threat id
+// of SentinelOne, the system alert id of Defender for Cloud, which Microsoft's own alerts
+// carry as providerAlertId. How the raw record is built is not documented for any origin
+// (UNCERTAIN): it is searched for what only the id can be.
 func (e event) nativeID(kind string) string {
 	record := e.record()
 	switch kind {
 	case "guardduty":
 		return e.guardDutyID(record)
 	case "defender":
-		return find(record, 0, "systemalertid", "provideralertid")
+		return match(systemAlert(), find(record, 0, "systemalertid", "provideralertid"))
 	case "crowdstrike":
-		return find(record, 0, "composite_id", "compositeid")
+		return match(compositeID(), find(record, 0, "composite_id", "compositeid"))
 	case "sentinelone":
-		return find(record, 0, "threatid", "threat_id")
+		return match(threatForm(), find(record, 0, "threatid", "threat_id"))
 	}
 	return ""
 }
@@ -152,6 +134,10 @@ var (
 	findingARN = lazily(`^arn:aws[a-z-]*:guardduty:([a-z0-9-]{5,30}):\d{12}:detector/[0-9a-zA-Z]{1,64}/finding/([0-9a-zA-Z]{1,64})$`)
 	findingID  = lazily(`^[0-9a-f]{32}$`)
 	regionForm = lazily(`^[a-z]{2}(-[a-z]+)+-\d{1,2}$`)
+	// Forms that are long enough to be nobody else's.
+	systemAlert = lazily(`^[0-9A-Za-z_-]{16,128}$`)
+	compositeID = lazily(`^[0-9a-f]{32}:[0-9A-Za-z:._-]{8,200}$`)
+	threatForm  = lazily(`^\d{15,20}$`)
 )
 
 // guardDutyID gives region/findingId: of the finding's ARN, of its id and region, or of

@@ -9,6 +9,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // The fields of a resolution, and what may become of them, in source.Applied.
@@ -192,7 +193,7 @@ func (c *Client) apply(ctx context.Context, op, id string, ch change) (outcome s
 		var reply struct {
 			Issue issue `json:"issue"`
 		}
-		if decode(raw, &reply) && ch.as(reply.Issue) {
+		if lenient.Decode(raw, &reply) && ch.as(reply.Issue) {
 			return fieldDone, nil
 		}
 		err = c.api.doubt(op, "the reply does not show the change")

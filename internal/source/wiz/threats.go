@@ -11,6 +11,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // issue is the part of an issue that edrc reads. One of type THREAT_DETECTION is a threat.
@@ -47,7 +48,7 @@ func (i issue) title() string {
 	for _, r := range i.Rules {
 		names = append(names, r.Name)
 	}
-	title := firstText(append(names, text(firstLine(string(i.Description))), i.Entity.Name, i.ID)...)
+	title := lenient.FirstText(append(names, text(firstLine(string(i.Description))), i.Entity.Name, i.ID)...)
 	if name := string(i.Entity.Name); name != "" && name != title {
 		title += " (" + name + ")"
 	}
@@ -68,13 +69,13 @@ func (i issue) detectionIDs() (ids []string, more bool) {
 // decodeIssue maps one issue, or says why it cannot be used.
 func (c *Client) decodeIssue(raw json.RawMessage) (alert.Incident, issue, *source.BadItem) {
 	var i issue
-	if !decode(raw, &i) || i.ID == "" {
+	if !lenient.Decode(raw, &i) || i.ID == "" {
 		return alert.Incident{}, i, bad(raw, "it is no issue, or has no id")
 	}
 	id := string(i.ID)
 	return alert.Incident{
 		Ref: alert.Ref{Source: c.name, Incident: true, ID: id}, ID: id, Title: i.title(),
-		Severity: severityOf(i.Severity), Status: statusOf(i.Status), Created: first(i.Created, i.Updated), Updated: i.Updated.Time,
+		Severity: severityOf(i.Severity), Status: statusOf(i.Status), Created: lenient.First(i.Created, i.Updated), Updated: i.Updated.Time,
 		URL: c.issueLink(i.URL, i.ID), Raw: raw,
 	}, i, nil
 }
@@ -168,7 +169,7 @@ func (c *Client) detectionsOf(ctx context.Context, threat string) (ids []string,
 	err = c.api.walk(ctx, func() operation {
 		return detections("list the detections of a threat", idsDocument, filter{"issueId": threat}, issuesPage, ascending())
 	}, "detections", func(raw json.RawMessage) bool {
-		if id := field(raw, "id"); id != "" {
+		if id := lenient.Field(raw, "id"); id != "" {
 			ids = append(ids, id)
 		}
 		return true
