@@ -68,7 +68,21 @@ type Alert struct {
 	Attack   []Technique
 	URL      string // the console's page
 	Notes    Has
-	Raw      json.RawMessage // the vendor's object, whole
+	// Resources are what it is about in a cloud: those with tags, or one without. None
+	// of a product that has no accounts.
+	Resources []Resource
+	// Repeats is the finding of another product that this alert tells again; zero for
+	// the product's own.
+	Repeats Finding
+	// OtherID is a second id of the alert, under which other products repeat it.
+	OtherID string
+	Raw     json.RawMessage // the vendor's object, whole
+}
+
+// Finding names an alert as its own product knows it.
+type Finding struct {
+	Kind string `json:"kind"` // "guardduty"
+	ID   string `json:"id"`   // of the alert there, which no other of that kind has
 }
 
 // Host is the endpoint or workload an alert is about.
@@ -149,6 +163,8 @@ type Query struct {
 	Statuses     []Status
 	Host         string // host name or id, case-insensitive, exact or "*"-suffixed
 	Hash         Hash
+	// Scopes are parts of a cloud, of which an alert is in any; empty is everywhere.
+	Scopes []Scope
 }
 
 // Match reports whether a passes every filter of q.
@@ -159,6 +175,7 @@ func (q Query) Match(a Alert) bool {
 		len(q.Severities) > 0 && !slices.Contains(q.Severities, a.Severity),
 		len(q.Statuses) > 0 && !slices.Contains(q.Statuses, a.Status),
 		q.Host != "" && !matchHost(q.Host, a.Host),
+		len(q.Scopes) > 0 && !a.Within(q.Scopes),
 		q.Hash != "" && !slices.ContainsFunc(a.Files, func(f File) bool { return f.Has(q.Hash) }):
 		return false
 	}

@@ -45,6 +45,7 @@ var allowed = map[string]string{
 	"store":           "ledger alert fault",
 	"store/storetest": "ledger alert",
 	"triage":          "scan source ledger alert fault safe",
+	"policy":          "alert fault",
 	"term":            "safe",
 	"report":          "term safe fault",
 	"config":          "fault",

@@ -62,7 +62,9 @@ func (c *Conn) enter(ctx context.Context, base *aws.Config, id string) (access, 
 		if err != nil || own.who.Account == id {
 			return own, err
 		}
-		return access{}, fault.At(c.foreign(id, own.who, configured), c.name, "")
+		if role, err = c.templated(ctx, base, id, configured, own.who); err != nil {
+			return access{}, fault.At(err, c.name, "")
+		}
 	}
 	a := c.account(id)
 	if err := a.turn.enter(ctx); err != nil {
@@ -100,6 +102,25 @@ func (c *Conn) configured(id string) (Account, bool) {
 		return Account{}, false
 	}
 	return c.opt.Accounts[i], true
+}
+
+// templated gives the role that role_name means in an account: one that is configured,
+// or one that was found out.
+func (c *Conn) templated(ctx context.Context, base *aws.Config, id string, configured bool, own Identity) (Account, error) {
+	if c.opt.RoleName == "" || !configured && !c.opt.Accounts.all() {
+		return Account{}, c.foreign(id, own, configured)
+	}
+	if !configured {
+		ids, err := c.members(ctx)
+		if err != nil {
+			return Account{}, err
+		}
+		if !slices.Contains(ids, id) {
+			return Account{}, c.foreign(id, own, false)
+		}
+	}
+	arn := "arn:" + Partition(base.Region) + ":iam::" + id + ":role/" + c.opt.RoleName
+	return Account{ID: id, RoleARN: arn, ExternalID: c.opt.ExternalID}, nil
 }
 
 // provider gives the credentials of the environment, or of a role assumed with them.
@@ -156,6 +177,10 @@ func (c *Conn) verify(ctx context.Context, base *aws.Config, a *account, role Ac
 
 // foreign is the error for an account that no role leads into.
 func (c *Conn) foreign(id string, own Identity, configured bool) *fault.Error {
+	if !configured && c.opt.Accounts.all() {
+		return fault.Usagef("account %s is no active account of the organisation of account %s", id, own.Account).
+			WithHint("add it to `accounts` of source %s, with the role_arn of a role that may be assumed", c.name)
+	}
 	e := fault.Usagef("account %s: the credential belongs to account %s, and no role leads into %s", id, own.Account, id)
 	if !configured {
 		return e.WithHint("add it to `accounts` of source %s, with the role_arn of a role that may be assumed", c.name)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +37,9 @@ type Conn struct {
 
 	mu       sync.Mutex
 	accounts map[string]*account // by id; "" is the credential's own
+
+	organisation discovery
+	regions      map[string]*discovery // by account
 }
 
 // New checks the options and makes a Conn. It touches neither network nor disk. Every
@@ -46,7 +48,8 @@ func New(o Options, env Env) (*Conn, error) {
 	if err := o.check(); err != nil {
 		return nil, fault.At(err, env.Name, "")
 	}
-	c := &Conn{name: env.Name, opt: o, http: env.HTTP, now: env.HTTP.Now, loading: newGate(), accounts: map[string]*account{}}
+	c := &Conn{name: env.Name, opt: o, http: env.HTTP, now: env.HTTP.Now, loading: newGate(), accounts: map[string]*account{},
+		organisation: discovery{turn: newGate()}, regions: map[string]*discovery{}}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -69,42 +72,18 @@ func (c *Conn) For(ctx context.Context, account, region string) (aws.Config, err
 	return cfg, nil
 }
 
-// Regions gives the configured regions, else the one of the AWS environment.
-func (c *Conn) Regions(ctx context.Context) ([]string, error) {
-	if len(c.opt.Regions) > 0 {
-		return slices.Clone(c.opt.Regions), nil
-	}
-	base, err := c.config(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return []string{base.Region}, nil
-}
-
-// Accounts gives the configured accounts, else the credential's own.
-func (c *Conn) Accounts(ctx context.Context) ([]string, error) {
-	var ids []string
-	for _, a := range c.opt.Accounts {
-		ids = append(ids, a.ID)
-	}
-	if len(ids) > 0 {
-		return ids, nil
-	}
-	who, err := c.Caller(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	return []string{who.Account}, nil
-}
-
 // Tenant names the AWS that is reached: its partition. What answers on this machine is
 // a simulation, and another tenant with its own name.
 func (c *Conn) Tenant(ctx context.Context) (string, error) {
-	regions, err := c.Regions(ctx)
-	if err != nil {
-		return "", err
+	region := c.opt.Regions.first()
+	if region == "" {
+		base, err := c.config(ctx)
+		if err != nil {
+			return "", err
+		}
+		region = base.Region
 	}
-	tenant := Partition(regions[0])
+	tenant := Partition(region)
 	if u, err := url.Parse(c.opt.EndpointURL); err == nil && loopback(u) {
 		tenant += "@" + u.Host
 	}
@@ -143,12 +122,15 @@ func (c *Conn) config(ctx context.Context) (*aws.Config, error) {
 	if err != nil {
 		return nil, c.loadError(err)
 	}
-	if cfg.Region == "" && len(c.opt.Regions) > 0 {
-		cfg.Region = c.opt.Regions[0]
+	if cfg.Region == "" {
+		cfg.Region = c.opt.Regions.first()
 	}
 	if cfg.Region == "" {
-		return nil, fault.At(fault.Usagef("no region is configured").
-			WithHint("set `regions` of source %s, or AWS_REGION", c.name), c.name, "")
+		hint := "set `regions` of source %s, or AWS_REGION"
+		if c.opt.Regions.all() {
+			hint = "the regions are asked for in one of them: set AWS_REGION, or name it in source %s: regions: [all, us-east-1]"
+		}
+		return nil, fault.At(fault.Usagef("no region is configured").WithHint(hint, c.name), c.name, "")
 	}
 	c.adapt(&cfg)
 	c.base = &cfg

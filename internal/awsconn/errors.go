@@ -54,6 +54,22 @@ func (c *Conn) Explain(err error, account, region string) error {
 	return e
 }
 
+// On tells [Conn.Explain] what a call was about, so that a refusal names the resource
+// beside the action: "role web". nil stays nil.
+func On(err error, resource string) error {
+	if err == nil || resource == "" {
+		return err
+	}
+	return &callOn{err, resource}
+}
+
+type callOn struct {
+	error
+	resource string
+}
+
+func (c *callOn) Unwrap() error { return c.error }
+
 // refused words an error that AWS sent.
 func (c *Conn) refused(e *fault.Error, err error, api smithy.APIError) {
 	code, status := api.ErrorCode(), 0
@@ -62,9 +78,13 @@ func (c *Conn) refused(e *fault.Error, err error, api smithy.APIError) {
 	}
 	e.Kind, e.Msg = kindOf(code, status), code
 	if m := strings.TrimSpace(api.ErrorMessage()); m != "" {
-		e.Msg += ": " + clip(strings.Join(strings.Fields(m), " "), 400)
+		plain, _, _ := strings.Cut(m, "Encoded authorization failure message:") // EC2's, for sts:DecodeAuthorizationMessage
+		e.Msg += ": " + clip(strings.Join(strings.Fields(plain), " "), 400)
 	}
-	action := Action(err)
+	action, need := Action(err), Action(err)
+	if on, ok := errors.AsType[*callOn](err); ok && need != "" {
+		need += " on " + on.resource
+	}
 	switch {
 	case code == "OptInRequired" || code == "RegionDisabledException" || code == "SubscriptionRequiredException":
 		e.Hint = "the region or the service is not enabled in this account; enable it, or take the region out of `regions`"
@@ -72,8 +92,8 @@ func (c *Conn) refused(e *fault.Error, err error, api smithy.APIError) {
 		e.Hint = "renew the credential of source " + c.name + " (aws sso login, AWS_PROFILE, access keys). " +
 			"If only some regions refuse it, they may not be enabled in the account"
 	case e.Kind == fault.Denied && action != "":
-		e.Msg += " (" + action + " is needed)"
-		e.Hint = "allow " + action + " to the role or user that edrc runs as; a service control policy may also deny it"
+		e.Msg += " (" + need + " is needed)"
+		e.Hint = "allow " + need + " to the role or user that edrc runs as; a service control policy may also deny it"
 	case e.Kind == fault.RateLimited:
 		e.Hint = "AWS throttles this API for each account and region: try again later, or run fewer tools at once"
 	}

@@ -17,9 +17,13 @@ type Options struct {
 	// Profile is a profile of ~/.aws/config; default AWS_PROFILE.
 	Profile string `yaml:"profile"`
 	// Regions to work in; default the region of the environment or the profile.
-	Regions []string `yaml:"regions"`
+	Regions Regions `yaml:"regions"`
 	// Accounts to work in; default the credential's own.
-	Accounts []Account `yaml:"accounts"`
+	Accounts Accounts `yaml:"accounts"`
+	// RoleName is the role of accounts that have no role_arn, with its path; ExternalID
+	// goes with it.
+	RoleName   string `yaml:"role_name"`
+	ExternalID string `yaml:"external_id"`
 	// SourceIdentity is set on every assumed role and shows in CloudTrail. It needs
 	// sts:SetSourceIdentity in both policies.
 	SourceIdentity string `yaml:"source_identity"`
@@ -32,17 +36,71 @@ type Options struct {
 	SessionToken    httpx.Secret `yaml:"session_token"`
 }
 
-// Account is one account to work in. Without a role it is the credential's own.
+// Regions are names of regions. All is every enabled one, and what stands beside it is
+// worked in also where they cannot be found out.
+type Regions []string
+
+// OneWord is the word that may stand in place of the list.
+func (Regions) OneWord() string { return All }
+
+func (r Regions) all() bool { return slices.Contains(r, All) }
+
+// named are the regions that stand there by name.
+func (r Regions) named() []string {
+	return slices.DeleteFunc(slices.Clone([]string(r)), func(s string) bool { return s == All })
+}
+
+// first is the first one that stands there by name, "" for none.
+func (r Regions) first() string {
+	for _, s := range r {
+		if s != All {
+			return s
+		}
+	}
+	return ""
+}
+
+// Accounts are accounts to work in. All is every active one of the organisation, and
+// what stands beside it is worked in also where they cannot be found out.
+type Accounts []Account
+
+// OneWord is the word that may stand in place of the list.
+func (Accounts) OneWord() string { return All }
+
+func (as Accounts) all() bool {
+	return slices.ContainsFunc(as, func(a Account) bool { return a.ID == All })
+}
+
+// named are the ids that stand there.
+func (as Accounts) named() []string {
+	var out []string
+	for _, a := range as {
+		if a.ID != All {
+			out = append(out, a.ID)
+		}
+	}
+	return out
+}
+
+// Account is one account to work in. Without a role it is entered by role_name, or is
+// the credential's own.
 type Account struct {
 	ID         string `yaml:"id"`
 	RoleARN    string `yaml:"role_arn"`
 	ExternalID string `yaml:"external_id"`
 }
 
+// UnmarshalText reads an account that is written as its id alone, or all.
+func (a *Account) UnmarshalText(b []byte) error {
+	*a = Account{ID: string(b)}
+	return nil
+}
+
 var (
 	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
 	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
 	roleARN    = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[\x21-\x7e]{1,512}$`)
+	roleName   = regexp.MustCompile(`^[\w+=,.@/-]{1,512}$`) // with its path
 	// The patterns of STS AssumeRole.
 	externalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`) // 2 to 1224 of them
 	identity   = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
@@ -50,14 +108,16 @@ var (
 
 // check says what is wrong, as fault.Usage.
 func (o Options) check() error {
+	first := o.Regions.first()
 	for i, r := range o.Regions {
 		switch {
+		case r == All && !slices.Contains(o.Regions[:i], All):
 		case !regionName.MatchString(r):
 			return fault.Usagef("regions: %q is not a region", r).WithHint("write them as us-east-1")
 		case slices.Contains(o.Regions[:i], r):
 			return fault.Usagef("regions: %s stands there twice", r)
-		case Partition(r) != Partition(o.Regions[0]):
-			return fault.Usagef("regions: %s and %s are in different partitions of AWS", o.Regions[0], r).
+		case Partition(r) != Partition(first):
+			return fault.Usagef("regions: %s and %s are in different partitions of AWS", first, r).
 				WithHint("each partition has credentials of its own: make it a source of its own")
 		}
 	}
@@ -65,9 +125,12 @@ func (o Options) check() error {
 		if slices.ContainsFunc(o.Accounts[:i], func(b Account) bool { return a.ID == b.ID }) {
 			return fault.Usagef("accounts: %s stands there twice", a.ID)
 		}
-		if err := a.check(o.Regions); err != nil {
+		if err := a.check(first); err != nil {
 			return err
 		}
+	}
+	if err := o.checkRole(); err != nil {
+		return err
 	}
 	if o.SourceIdentity != "" && !identity.MatchString(o.SourceIdentity) {
 		return fault.Usagef("source_identity: 2 to 64 letters, digits and _+=,.@- are allowed")
@@ -75,11 +138,39 @@ func (o Options) check() error {
 	return o.checkAccess()
 }
 
-func (a Account) check(regions []string) error {
+// checkRole looks at the role that accounts without one of their own have.
+func (o Options) checkRole() error {
+	switch {
+	case o.RoleName == "" && o.Accounts.all():
+		return fault.Usagef("accounts: all needs role_name: the role that is assumed in each account").
+			WithHint("for example role_name: edrc, with the external_id that the roles ask for")
+	case o.RoleName == "" && o.ExternalID != "":
+		return fault.Usagef("external_id goes with role_name, or stands beside a role_arn in accounts")
+	case o.RoleName != "" && (!roleName.MatchString(o.RoleName) || strings.Trim(o.RoleName, "/") != o.RoleName):
+		return fault.Usagef("role_name: %q is not the name of a role", o.RoleName).WithHint("write it as edrc or path/edrc, and an ARN as role_arn in accounts")
+	case badExternalID(o.ExternalID):
+		return fault.Usagef("external_id has characters that STS does not take")
+	}
+	return nil
+}
+
+// badExternalID reports an external id that STS would refuse; none is fine.
+func badExternalID(s string) bool {
+	return s != "" && (len(s) < 2 || len(s) > 1224 || !externalID.MatchString(s))
+}
+
+// check looks at one account; region is one to work in, "" when none is named.
+func (a Account) check(region string) error {
+	if a.ID == All {
+		if a.RoleARN != "" || a.ExternalID != "" {
+			return fault.Usagef("accounts: all has no role_arn: they differ from account to account").WithHint("set role_name and external_id beside accounts")
+		}
+		return nil
+	}
 	if !accountID.MatchString(a.ID) {
 		return fault.Usagef("accounts: %q is not an account id", a.ID).WithHint(`an id has 12 digits; quote it: id: "012345678901"`)
 	}
-	if n := len(a.ExternalID); n > 0 && (n < 2 || n > 1224 || !externalID.MatchString(a.ExternalID)) {
+	if badExternalID(a.ExternalID) {
 		return fault.Usagef("accounts: the external_id of %s has characters that STS does not take", a.ID)
 	}
 	if a.RoleARN == "" {
@@ -94,8 +185,8 @@ func (a Account) check(regions []string) error {
 		return fault.Usagef("accounts: the role_arn of %s is not one", a.ID).WithHint("write it as arn:aws:iam::%s:role/NAME", a.ID)
 	case m[2] != a.ID:
 		return fault.Usagef("accounts: the role_arn of %s belongs to account %s", a.ID, m[2])
-	case len(regions) > 0 && m[1] != Partition(regions[0]):
-		return fault.Usagef("accounts: the role_arn of %s is of partition %s, and %s is of %s", a.ID, m[1], regions[0], Partition(regions[0]))
+	case region != "" && m[1] != Partition(region):
+		return fault.Usagef("accounts: the role_arn of %s is of partition %s, and %s is of %s", a.ID, m[1], region, Partition(region))
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ type bench struct {
 
 func main() {
 	var (
-		only  = flag.String("only", "", "`stages`: startup, sync10k, sync100k, wait, lookups, fetch")
+		only  = flag.String("only", "", "`stages`: startup, sync10k, sync100k, products, wait, lookups, fetch")
 		check = flag.String("check", "", "`aims` to hold or fail: memory, wait")
 		out   = flag.String("out", "", "`file` to write; docs/benchmarks.md after a full run")
 		b     bench
@@ -70,6 +70,7 @@ func (b *bench) stages() []stage {
 		{"startup", b.startup},
 		{"sync10k", func() error { return b.syncs(10_000, 100) }},
 		{"sync100k", func() error { return b.syncs(100_000, 1_000) }},
+		{"products", b.products},
 		{"wait", b.wait},
 		{"lookups", b.lookups},
 		{"fetch", b.fetch},

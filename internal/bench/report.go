@@ -24,6 +24,7 @@ type line struct {
 type report struct {
 	lines       []line
 	runs        []*result
+	sides       []*result // syncs of every product
 	inits       []initialisation
 	initsTotal  float64
 	small, most int // peak KiB of the smallest and the largest size
@@ -175,6 +176,12 @@ func (r *report) text(took time.Duration) string {
 			bound, why := s.bound()
 			fmt.Fprintf(&b, "| %s | %.1f s | %.1f s | %.1f s | %.1f s | %.1f s (%s) | %s |\n", s.name(), s.wall.Seconds(), s.cpu.Seconds(),
 				s.labCPU.Seconds(), s.chain.Seconds(), bound.Seconds(), why, mib(s.peak))
+		}
+	}
+	if len(r.sides) > 0 {
+		b.WriteString("\n## Every product side by side\n\n\"Ready\" is when the last request to a source was over; \"own limits\" is the least that its own limits allow for its\nrequests. Files that the engine does not hold stay where they are.\n")
+		for _, s := range r.sides {
+			fmt.Fprintf(&b, "\n%s: %.1f s, edrc's CPU %.1f s, peak %s.\n\n%s", s.name(), s.wall.Seconds(), s.cpu.Seconds(), mib(s.peak), sideTable(s))
 		}
 	}
 	if len(r.inits) > 0 {

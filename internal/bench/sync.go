@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type world struct {
 	vendorRate    bool // the product's own limits; else what the lab's configuration allows, 1000/s
 	neighbour     bool // a second process uses the store meanwhile
 	huge          int  // bytes of one file that must be fetched and uploaded; 0: none is large
+	products      bool // every product, with so many alerts each; no file is fetched
 }
 
 // The limits of the SentinelOne source and how much of it goes on at once; see
@@ -55,6 +57,7 @@ type result struct {
 	views    []time.Duration
 	updates  []time.Duration
 	lookFail int
+	by       map[string]*traffic // of each source
 }
 
 // bound is the least that the vendor's side of it takes, and what of it that is.
@@ -84,9 +87,12 @@ func (r *result) bound() (time.Duration, string) {
 func (r *result) requests() int { return r.lists + r.subs + r.engine + r.fetches }
 
 func (r *result) name() string {
-	rate := "1000/s"
+	rate, limits := "1000/s", "limits lifted"
 	if r.vendorRate {
-		rate = "10/s"
+		rate, limits = "10/s", "each vendor's limits"
+	}
+	if r.products {
+		return fmt.Sprintf("%d alerts of each product, %s", r.alerts, limits)
 	}
 	return fmt.Sprintf("%d alerts, %d ms, lists at %s", r.alerts, r.latency.Milliseconds(), rate)
 }
@@ -131,13 +137,16 @@ func (b *bench) sync(w world) (*result, error) {
 		return nil, err
 	}
 	defer l.stop()
-	r := &result{world: w}
-	if r.chain, err = l.chain(); err != nil {
+	r := &result{world: w, by: map[string]*traffic{}}
+	args := []string{"--config", l.config, "--trace", "sync"}
+	if w.products {
+		args = append(args, "--since", "7d", "-o", "json")
+	} else if r.chain, err = l.chain(); err != nil {
 		return nil, err
 	}
 	// What follows is the product; nothing of the above counts.
 	labBefore := l.cpu()
-	c := exec.Command(b.edrc, "--config", l.config, "--trace", "sync")
+	c := exec.Command(b.edrc, args...)
 	c.Env = append(b.env(""), "EDRC_STATE_DIR="+filepath.Join(dir, "state"))
 	var said strings.Builder
 	c.Stdout = &said
@@ -155,7 +164,7 @@ func (b *bench) sync(w world) (*result, error) {
 	if w.neighbour {
 		wg.Go(func() { r.useStore(strings.TrimSuffix(l.config, ".yaml")+".db", done) })
 	}
-	last := r.count(trace)
+	last := r.count(trace, start)
 	err = c.Wait()
 	r.wall = time.Since(start)
 	close(done)
@@ -165,25 +174,32 @@ func (b *bench) sync(w world) (*result, error) {
 	}
 	r.cpu, r.labCPU, r.said = c.ProcessState.UserTime()+c.ProcessState.SystemTime(), l.cpu()-labBefore, said.String()
 	fmt.Fprintf(os.Stderr, "  %s: %.1f s\n", r.name(), r.wall.Seconds())
+	if w.products {
+		if err := r.sideBySide(r.said, l); err != nil {
+			return nil, err
+		}
+	}
 	return r, l.settle(r)
 }
 
-// count reads the trace of edrc: one line a request.
-func (r *result) count(trace io.Reader) (last string) {
+// count reads the trace of edrc as it comes: one line a request.
+func (r *result) count(trace io.Reader, start time.Time) (last string) {
 	sc := bufio.NewScanner(trace)
 	sc.Buffer(nil, 1<<20)
 	for sc.Scan() {
 		line := sc.Text()
 		f := strings.Fields(line)
-		if len(f) < 4 || !strings.Contains(line, " try ") {
+		if len(f) < 4 || !slices.Contains([]string{"GET", "POST", "PUT", "PATCH", "DELETE"}, f[1]) {
 			last = line
 			continue
 		}
 		_, path, _ := strings.Cut(f[2], "/")
 		path, _, _ = strings.Cut(path, "?")
+		before := r.lists
 		switch {
 		case f[0] == "intezer":
 			r.engine++
+			continue
 		case strings.Contains(path, "/fetch-file"), strings.Contains(path, "/activities"), strings.Contains(path, "/agents/"):
 			r.fetches++
 		case strings.Contains(path, "/threats/"):
@@ -191,6 +207,14 @@ func (r *result) count(trace io.Reader) (last string) {
 		default:
 			r.lists++
 		}
+		t := r.by[f[0]]
+		if t == nil {
+			t = &traffic{}
+			r.by[f[0]] = t
+		}
+		t.requests++
+		t.lists += r.lists - before
+		t.last = time.Since(start)
 	}
 	return last
 }
@@ -226,7 +250,11 @@ type lab struct {
 func (b *bench) startLab(dir string, w world) (*lab, error) {
 	l := &lab{config: filepath.Join(dir, "lab.yaml")}
 	ready := filepath.Join(dir, "ready.json")
-	l.cmd = exec.Command(b.edrc, "lab", "up", "--alerts", fmt.Sprint(w.alerts), "--files", fmt.Sprint(w.files),
+	products := "s1"
+	if w.products {
+		products = "all"
+	}
+	l.cmd = exec.Command(b.edrc, "lab", "up", "--products", products, "--alerts", fmt.Sprint(w.alerts), "--files", fmt.Sprint(w.files),
 		"--latency", w.latency.String(), "--quota", "1000000", "--huge", fmt.Sprint(w.huge), "--write-config", l.config, "--ready-file", ready)
 	l.cmd.Env = b.env("EDRC_BENCH_PROFILE=")
 	if err := l.cmd.Start(); err != nil {
@@ -244,16 +272,23 @@ func (b *bench) startLab(dir string, w world) (*lab, error) {
 		l.stop()
 		return nil, errors.New("the lab does not come up")
 	}
-	if !w.vendorRate {
-		return l, nil
-	}
+	return l, l.configure(w)
+}
+
+// configure changes the configuration that the lab wrote to what the world wants.
+func (l *lab) configure(w world) error {
 	text, err := os.ReadFile(l.config)
-	if err == nil {
-		source, rest, _ := strings.Cut(string(text), "\nscan:")
-		text = []byte(strings.ReplaceAll(source, ", rate: 1000", "") + "\nscan:" + rest)
-		err = os.WriteFile(l.config, text, 0o600)
+	if err != nil {
+		return err
 	}
-	return l, err
+	sources, rest, _ := strings.Cut(string(text), "\nscan: {")
+	if w.vendorRate {
+		sources = strings.ReplaceAll(sources, ", rate: 1000", "")
+	}
+	if w.products {
+		rest = "upload: {types: []}, " + rest
+	}
+	return os.WriteFile(l.config, []byte(sources+"\nscan: {"+rest), 0o600)
 }
 
 func (l *lab) stop() {

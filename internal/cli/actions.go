@@ -8,13 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"edrc/internal/fault"
 	"edrc/internal/report"
 	"edrc/internal/respond"
 	"edrc/internal/term"
 )
 
 func newActions(a *app) *cobra.Command {
-	return group("actions", "What was contained and undone, and what is half-done", newActionsList(a), newActionsShow(a), newActionsResume(a))
+	return group("actions", "What was contained, resolved and undone, and what is half-done", newActionsList(a), newActionsShow(a), newActionsResume(a))
 }
 
 // actionJSON is one action in a list: schema edrc.actions/v1. `actions show` has it whole.
@@ -27,6 +28,7 @@ type actionJSON struct {
 	Changed  time.Time      `json:"changed"`
 	Actor    respond.Actor  `json:"actor"`
 	Reason   string         `json:"reason,omitempty"`
+	Alert    string         `json:"alert,omitempty"`
 	Error    string         `json:"error,omitempty"`
 	Of       string         `json:"of,omitempty"`
 	UndoneBy string         `json:"undone_by,omitempty"`
@@ -48,6 +50,8 @@ func newActionsList(a *app) *cobra.Command {
 				return err
 			}
 			all, errs := e.Actions()
+			all, more := withChanges(all, e.StateDir)
+			errs = append(errs, more...)
 			var items []*respond.Action
 			for _, act := range all {
 				if !act.Started.Before(from) && (!open || act.Open() && act.UndoneBy == "") {
@@ -56,7 +60,7 @@ func newActionsList(a *app) *cobra.Command {
 			}
 			l := report.List[*respond.Action]{Schema: "edrc.actions/v1", Columns: actionColumns(), Items: items, Errors: errs, Empty: "no actions"}
 			err = report.PrintAs(cmd.Context(), a.IO, out, l, func(act *respond.Action) actionJSON {
-				return actionJSON{act.ID, act.Verb, act.Target, act.Status, act.Started, act.Changed, act.Actor, act.Reason, act.Error, act.Of, act.UndoneBy}
+				return actionJSON{act.ID, act.Verb, act.Target, act.Status, act.Started, act.Changed, act.Actor, act.Reason, act.Alert, act.Error, act.Of, act.UndoneBy}
 			})
 			if err != nil {
 				return err
@@ -80,11 +84,13 @@ func actionColumns() []report.Column[*respond.Action] {
 			}
 			return string(r.Verb)
 		}, Shrink: 3, Min: 15},
-		{Name: "target", Value: func(_ report.View, r row) string { return r.Target.Label() }, Shrink: 2, Min: 12, Flex: true},
+		{Name: "target", Value: func(v report.View, r row) string { return targetText(v, r.Target) }, Shrink: 1, Min: 12, Flex: true},
 		{Name: "status", Value: func(_ report.View, r row) string { return string(r.Status) }, Style: styleStatus},
 		{Name: "by", Value: func(_ report.View, r row) string { return r.Actor.String() }, Shrink: 4, Min: 6},
-		{Name: "reason", Value: func(_ report.View, r row) string { return r.Reason }, Shrink: 1, Min: 8, Flex: true},
+		{Name: "reason", Value: func(_ report.View, r row) string { return r.Reason }, Shrink: 5, Min: 10},
+		{Name: "id", Wide: true, Value: func(_ report.View, r row) string { return r.Target.ID }},
 		{Name: "where", Wide: true, Value: func(_ report.View, r row) string { return place(r.Target) }},
+		{Name: "alert", Wide: true, Value: func(_ report.View, r row) string { return r.Alert }, Shrink: 6, Min: 12},
 		{Name: "undone_by", Wide: true, Value: func(_ report.View, r row) string { return r.UndoneBy }},
 	}
 }
@@ -108,7 +114,7 @@ func newActionsShow(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			act, err := e.Action(actionID(args[0]))
+			act, err := anAction(e, actionID(args[0]))
 			if err != nil {
 				return err
 			}
@@ -118,6 +124,15 @@ func newActionsShow(a *app) *cobra.Command {
 			return actionCard(a, act)
 		},
 	}
+}
+
+// anAction gives an action, or a change as one, by its id.
+func anAction(e *respond.Engine, id string) (*respond.Action, error) {
+	if !isChange(id) {
+		return e.Action(id)
+	}
+	c, err := findChange(e.StateDir, id)
+	return c.action(), err
 }
 
 func actionCard(a *app, act *respond.Action) error {
@@ -147,6 +162,7 @@ func actionCard(a *app, act *respond.Action) error {
 		{Label: "where", Lines: lines(place(act.Target))},
 		{Label: "by", Lines: lines(act.Actor.String() + ", " + act.Started.UTC().Format("2006-01-02 15:04:05 UTC"))},
 		{Label: "reason", Lines: lines(act.Reason), Whole: true},
+		{Label: "alert", Lines: lines(act.Alert), Whole: true},
 		{Label: "before", Lines: facts(act.Plan.Prior), Whole: true},
 		{Label: "steps", Lines: steps, Whole: true},
 		{Label: "error", Lines: lines(act.Error), Whole: true},
@@ -167,7 +183,13 @@ func undoneLine(act *respond.Action) string {
 
 func nextSteps(act *respond.Action) []string {
 	var out []string
-	if act.Open() && act.UndoneBy == "" && act.Status != respond.StatusRunning {
+	if isChange(act.ID) && act.Of != "" {
+		if act.Open() && act.UndoneBy == "" {
+			out = append(out, "edrc undo "+act.Of)
+		}
+		return append(out, "edrc alerts get "+act.Alert)
+	}
+	if !isChange(act.ID) && act.Open() && act.UndoneBy == "" && act.Status != respond.StatusRunning {
 		out = append(out, "edrc actions resume "+act.ID)
 	}
 	switch {
@@ -194,15 +216,20 @@ func newActionsResume(a *app) *cobra.Command {
 	}
 	f.confirming(c.Flags())
 	f.sharing(c.Flags())
+	f.noting(c.Flags())
 	return c
 }
 
 func (r *responder) resume(ctx context.Context, id string) (outcome, error) {
+	if isChange(id) {
+		return outcome{}, fault.Usagef("%s changed an alert, and is not carried on", id).
+			WithHint("look at the alert and decide again, or set it back: edrc undo %s", id)
+	}
 	act, err := r.engine.Action(id)
 	if err != nil {
 		return outcome{}, err
 	}
-	return r.carried(ctx, act.Verb, act.Target, nil, func() (respond.Report, error) {
+	return r.carried(ctx, act.Verb, act.Target, func() (respond.Report, error) {
 		return r.engine.Resume(ctx, id, r.approval(false))
 	})
 }
@@ -214,6 +241,7 @@ func (a *app) completeActions(cmd *cobra.Command, _ []string, toComplete string)
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	all, _ := e.Actions()
+	all, _ = withChanges(all, e.StateDir)
 	var out []string
 	for i := len(all) - 1; i >= 0 && len(out) < maxCompletions; i-- {
 		if act := all[i]; strings.HasPrefix(act.ID, strings.ToUpper(toComplete)) {

@@ -28,11 +28,13 @@ func newAlerts(a *app) *cobra.Command {
 // alertFilters are the flags that narrow a list of alerts.
 type alertFilters struct {
 	sources              []string
+	environment          string
 	since, until         string
 	severity, host, hash string
 	statuses, verdicts   []string
 	limit                int
 	all, offline         bool
+	repeats              bool
 }
 
 func newAlertsList(a *app) *cobra.Command {
@@ -50,10 +52,12 @@ func newAlertsList(a *app) *cobra.Command {
 		},
 	}
 	filterFlags(c, &f)
+	environmentFlag(c, &f.environment)
 	fl := c.Flags()
 	fl.IntVar(&f.limit, "limit", listDefault, "show the `N` worst; the newest with --sort age")
 	fl.StringVar(&file, "from-file", "", "list GuardDuty findings that were exported to this `file`; - is stdin")
 	fl.BoolVar(&f.all, "all", false, "show all that match")
+	fl.BoolVar(&f.repeats, "repeats", false, "also show alerts that only repeat a finding which another source lists itself")
 	fl.BoolVar(&f.offline, "offline", false, "ask no product: show what sync has seen")
 	return c
 }
@@ -80,6 +84,9 @@ func runAlertsList(cmd *cobra.Command, a *app, f alertFilters) error {
 	if err != nil {
 		return err
 	}
+	if err := a.within(&o.Query, f.environment); err != nil {
+		return err
+	}
 	o.ByTime = slices.Contains([]string{"time", "age"}, strings.ToLower(strings.TrimPrefix(out.Sort, "-")))
 	list, err := svc.List(cmd.Context(), o)
 	if err != nil {
@@ -101,7 +108,7 @@ func runAlertsList(cmd *cobra.Command, a *app, f alertFilters) error {
 }
 
 func (f alertFilters) options(now time.Time) (triage.ListOptions, error) {
-	o := triage.ListOptions{Sources: f.sources, Limit: f.limit, Offline: f.offline}
+	o := triage.ListOptions{Sources: f.sources, Limit: f.limit, Offline: f.offline, Repeats: f.repeats}
 	if f.all {
 		o.Limit = 0
 	} else if f.limit < 1 {
@@ -150,7 +157,11 @@ func listFooter(l *triage.Listing) string {
 			known++
 		}
 	}
-	return fmt.Sprintf("%s from %s, %s, %s remembered", text, from, count(l.Files, "file"), count(known, "verdict"))
+	text = fmt.Sprintf("%s from %s, %s, %s remembered", text, from, count(l.Files, "file"), count(known, "verdict"))
+	if l.Repeats > 0 {
+		text += fmt.Sprintf("; %s another source's finding (--repeats)", map[bool]string{true: "1 more repeats", false: fmt.Sprintf("%d more repeat", l.Repeats)}[l.Repeats == 1])
+	}
+	return text
 }
 
 // alertColumns are the columns of an alert list.
@@ -177,20 +188,23 @@ func alertColumns() []report.Column[triage.Row] {
 		{Name: "sha256", Wide: true, Value: func(_ report.View, r row) string { return string(firstHash(r.Alert)) }, Shrink: 5, Min: 12},
 		{Name: "verdict", Value: func(v report.View, r row) string { return verdictCell(v, r) }, Shrink: 1, Min: 10, Flex: true,
 			Sort: func(a, b row) int { return classRank(a) - classRank(b) }, Style: styleVerdict},
-		{Name: "also", Wide: true, Value: func(v report.View, r row) string {
-			var refs []string
-			for _, ref := range r.Also {
-				if v.TTY {
-					refs = append(refs, ref.Short())
-				} else {
-					refs = append(refs, ref.String())
-				}
-			}
-			return strings.Join(refs, " ")
-		}, Shrink: 6},
+		{Name: "also", Wide: true, Value: func(v report.View, r row) string { return refsCell(v, r.Also) }, Shrink: 6},
+		{Name: "same", Wide: true, Value: func(v report.View, r row) string { return refsCell(v, r.Same) }, Shrink: 6},
 		{Name: "done", Wide: true, Value: func(_ report.View, r row) string { return doneCell(r.Record) }, Shrink: 6},
 		{Name: "url", Wide: true, Value: func(_ report.View, r row) string { return r.Alert.URL }, Shrink: 7, Min: 10},
 	}
+}
+
+func refsCell(v report.View, refs []alert.Ref) string {
+	var out []string
+	for _, ref := range refs {
+		if v.TTY {
+			out = append(out, ref.Short())
+		} else {
+			out = append(out, ref.String())
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 func classRank(r triage.Row) int {

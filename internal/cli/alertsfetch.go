@@ -62,6 +62,7 @@ on (exit 3), and the same command again fetches what is missing.`,
 		},
 	}
 	filterFlags(c, &f.alertFilters)
+	environmentFlag(c, &f.environment)
 	fl := c.Flags()
 	fl.StringVar(&f.dir, "dir", "", "write to this `folder`; it is made when it is not there")
 	fl.BoolVar(&f.force, "force", false, "replace files that are there already")
@@ -110,6 +111,9 @@ func runFetch(cmd *cobra.Command, a *app, f fetchFlags, args []string) error {
 	}
 	svc, out, err := a.begin(cmd, report.Names(fetchedColumns()), serviceOptions{endpoint: f.endpoint})
 	if err != nil {
+		return err
+	}
+	if err := a.within(&o.Query, f.environment); err != nil {
 		return err
 	}
 	ctx := cmd.Context()

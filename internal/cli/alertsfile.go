@@ -35,6 +35,14 @@ func runAlertsFromFile(cmd *cobra.Command, a *app, f alertFilters, path string) 
 	if err != nil {
 		return err
 	}
+	if f.environment != "" {
+		if _, err := a.config(cmd.Flags()); err != nil {
+			return err
+		}
+		if err := a.within(&o.Query, f.environment); err != nil {
+			return err
+		}
+	}
 	in := a.IO.In
 	if path != "-" {
 		file, err := os.Open(path)

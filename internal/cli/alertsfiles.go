@@ -118,12 +118,7 @@ func (e *fileEvidence) fetcher(ctx context.Context, name string) (alert.SourceID
 	}
 	if _, ok := src.(source.Fetcher); !ok {
 		e.sids[name] = ""
-		if other, ok := src.(interface {
-			Instead(string, alert.Handle) error
-		}); ok {
-			return "", other.Instead("fetch files", alert.Handle{})
-		}
-		return "", source.Unsupported(src, "fetch files")
+		return "", source.Cannot(src, "fetch files", alert.Alert{})
 	}
 	sid, err := triage.SourceID(ctx, src)
 	e.sids[name] = sid

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os/exec"
 	"runtime"
@@ -18,8 +19,8 @@ func newAlertsOpen(a *app) *cobra.Command {
 	show := false
 	c := &cobra.Command{
 		Use: "open REF", Short: "Open an alert or an incident in its console",
-		Long: `Open shows the console's page in the browser. Without a terminal, or with --print,
-it prints the page's address instead.`,
+		Long: `Open shows the console's page in the browser. Without a terminal or a display, or
+with --print, it prints the page's address instead.`,
 		Example: "  edrc alerts open s1-prod:1698432198765432101\n  edrc alerts open mde:incident/28282 --print",
 		Args:    exact(1, "the REF of an alert or an incident"), ValidArgsFunction: a.completeRefs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,7 +53,7 @@ func runAlertsOpen(cmd *cobra.Command, a *app, svc *triage.Service, arg string, 
 	if err != nil {
 		return err
 	}
-	if show || !a.IO.OutTTY {
+	if show || !a.IO.OutTTY || !a.hasDisplay() {
 		_, err := fmt.Fprintln(a.IO.Out, safe.Line(address))
 		return err
 	}
@@ -64,7 +65,8 @@ func runAlertsOpen(cmd *cobra.Command, a *app, svc *triage.Service, arg string, 
 	return nil
 }
 
-// pageOf asks the product for the page of an alert, or of an incident of its own.
+// pageOf asks the product for the page of an alert, or of an incident of its own. An
+// alert without a page is on that of its incident.
 func pageOf(cmd *cobra.Command, svc *triage.Service, ref alert.Ref) (string, error) {
 	if ref.Incident {
 		in, own, err := svc.Incident(cmd.Context(), ref)
@@ -80,21 +82,46 @@ func pageOf(cmd *cobra.Command, svc *triage.Service, ref alert.Ref) (string, err
 	if err != nil {
 		return "", err
 	}
+	if group := d.Alert.Group; d.Alert.URL == "" && group != "" {
+		if in, own, err := svc.Incident(cmd.Context(), alert.Ref{Source: ref.Source, Incident: true, ID: group}); err == nil && own {
+			return in.URL, nil
+		}
+	}
 	return d.Alert.URL, nil
 }
 
 // consoleAddress is what may be given to a browser. The address came from a vendor, or was
-// made of what a vendor said: anything but a web page is refused, and it is spelt anew so
+// made of what a vendor said: anything but a page over https is refused, and it is spelt anew so
 // that nothing in it means something to a shell or to a terminal.
 func consoleAddress(ref alert.Ref, page string) (string, error) {
 	if page == "" {
 		return "", fault.New(fault.NotFound, "%s has no page in its console that is known", ref)
 	}
 	u, err := url.Parse(page)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
 		return "", fault.New(fault.Invalid, "the address of %s is not that of a web page: %q", ref, page)
 	}
 	return u.String(), nil
+}
+
+// loopback reports whether a host is this machine, where the lab's consoles are.
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// hasDisplay reports whether a browser could be shown: over ssh, or on a server, it could
+// not.
+func (a *app) hasDisplay() bool {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		return true
+	}
+	for _, name := range []string{"DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME"} {
+		if v, _ := a.LookupEnv(name); v != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // opener is the program that shows a page, with its arguments; no shell is between.

@@ -1,11 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -215,7 +215,7 @@ func printChanges(ctx context.Context, a *app, out report.Options, rows []change
 	if !out.Machine() && len(rows) > 0 && rows[0].DryRun {
 		a.say("dry run: nothing was sent")
 	} else if !out.Machine() && good > 0 {
-		a.say("%d of %s as decided. The values before are kept in %s", good, count(asked, "alert"), filepath.Join(a.cfg.StateDir, "actions", "changes.ndjson"))
+		a.say("%d of %s as decided.  Undo: edrc undo %s", good, count(asked, "alert"), rows[0].ID)
 	}
 	return failed(errs, good > 0)
 }
@@ -244,12 +244,11 @@ func changeColumns() []report.Column[changedJSON] {
 func fieldsText(fields map[string]triage.FieldChange) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		f := fields[name]
-		before := f.Before
-		if before == "" {
-			before = "-"
-		}
-		parts = append(parts, fmt.Sprintf("%s %s → %s", name, before, f.After))
+		parts = append(parts, fieldText(name, fields[name]))
 	}
 	return safe.Line(strings.Join(parts, ", "))
+}
+
+func fieldText(name string, f triage.FieldChange) string {
+	return fmt.Sprintf("%s %s → %s", name, cmp.Or(f.Before, "-"), f.After)
 }

@@ -14,6 +14,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/config"
 	"edrc/internal/fault"
+	"edrc/internal/policy"
 	"edrc/internal/report"
 	"edrc/internal/respond"
 	"edrc/internal/safe"
@@ -114,7 +115,8 @@ func (a *app) config(cmdFlags flagSet) (*config.Config, error) {
 	}
 	o := config.Options{Path: a.configPath, Flags: cmdFlags, Env: a.LookupEnv, Kinds: kinds, Classes: classes,
 		FileTypes: types, UploadNames: []string{scan.LocalFiles},
-		Engines: map[string]func() any{"intezer": func() any { return new(intezer.Options) }}, Respond: func() any { return new(respond.Belts) }}
+		Engines: map[string]func() any{"intezer": func() any { return new(intezer.Options) }}, Respond: func() any { return new(respond.Belts) },
+		Environment: func() any { return new(policy.Environment) }}
 	if path, exists := config.Find(o); !exists {
 		return nil, noConfig(path, a.configPath != "")
 	}

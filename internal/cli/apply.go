@@ -42,11 +42,12 @@ gives other steps than were saved, nothing is done.`,
 	fl := c.Flags()
 	f.confirming(fl)
 	f.sharing(fl)
-	fl.BoolVar(&f.noNote, "no-note", false, "post no note on the alert that named the target")
+	f.confining(fl)
+	f.noting(fl)
 	return c
 }
 
-func (r *responder) applyAll(cmd *cobra.Command, plans []planned) error {
+func (r *responder) applyAll(cmd *cobra.Command, plans []respond.Plan) error {
 	ctx := cmd.Context()
 	if n := r.limit(); len(plans) > n {
 		return tooManyTargets(len(plans), n)
@@ -58,6 +59,10 @@ func (r *responder) applyAll(cmd *cobra.Command, plans []planned) error {
 			errs = append(errs, err)
 			break
 		}
+		if err := r.outside(p); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		o, err := r.apply(ctx, p)
 		done = append(done, o)
 		if err != nil {
@@ -68,7 +73,7 @@ func (r *responder) applyAll(cmd *cobra.Command, plans []planned) error {
 }
 
 // readPlans reads an envelope of plans, one plan, or one a line.
-func readPlans(in io.Reader, file string) ([]planned, error) {
+func readPlans(in io.Reader, file string) ([]respond.Plan, error) {
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
@@ -81,7 +86,7 @@ func readPlans(in io.Reader, file string) ([]planned, error) {
 	if err != nil || len(b) > maxPlans {
 		return nil, fault.Usagef("%s cannot be read as plans: %w", file, errors.Join(err, tooLong(len(b))))
 	}
-	var out []planned
+	var out []respond.Plan
 	for d := json.NewDecoder(bytes.NewReader(unveil(b))); ; {
 		var doc json.RawMessage
 		if err := d.Decode(&doc); errors.Is(err, io.EOF) {
@@ -112,7 +117,7 @@ func notPlans(file string) error {
 	return fault.Usagef("%s holds no plan", file).WithHint("write one with: edrc plan … -o json > p.json")
 }
 
-func plansIn(doc json.RawMessage) ([]planned, error) {
+func plansIn(doc json.RawMessage) ([]respond.Plan, error) {
 	docs := []json.RawMessage{doc}
 	var envelope struct {
 		Schema string            `json:"schema"`
@@ -121,17 +126,12 @@ func plansIn(doc json.RawMessage) ([]planned, error) {
 	if json.Unmarshal(doc, &envelope) == nil && envelope.Schema == "edrc.plans/v1" {
 		docs = envelope.Items
 	}
-	var out []planned
+	var out []respond.Plan
 	for _, d := range docs {
-		var p planned
-		plan, err := respond.ReadPlan(d)
-		if err == nil {
-			err = json.Unmarshal(d, &p)
-		}
+		p, err := respond.ReadPlan(d)
 		if err != nil {
 			return nil, err
 		}
-		p.Plan = plan
 		out = append(out, p)
 	}
 	return out, nil

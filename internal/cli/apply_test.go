@@ -41,7 +41,7 @@ func TestASavedPlanIsReadAsItWasWhateverItsTargetIsCalled(t *testing.T) {
 		for _, format := range []string{report.JSON, report.NDJSON} {
 			io, out, _ := term.Test("")
 			r := &responder{a: &app{Env: Env{IO: io}}, out: report.Options{Format: format}}
-			if err := r.printPlans(t.Context(), []planned{{Plan: p}, {Plan: p}}, nil); err != nil {
+			if err := r.printPlans(t.Context(), []respond.Plan{p, p}, nil); err != nil {
 				t.Fatal(err)
 			}
 			got, err := readPlans(bytes.NewReader(out.Bytes()), "-")
@@ -80,7 +80,7 @@ func FuzzAPlanThatWasChangedIsNeverTaken(f *testing.F) {
 			return
 		}
 		for _, p := range plans {
-			again, err := json.Marshal(p.Plan)
+			again, err := json.Marshal(p)
 			if err != nil {
 				t.Fatal(err)
 			}

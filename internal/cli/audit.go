@@ -61,10 +61,16 @@ func auditColumns() []report.Column[respond.AuditEntry] {
 			}
 			return string(r.Verb)
 		}, Shrink: 3, Min: 15},
-		{Name: "target", Value: func(_ report.View, r row) string { return r.Target }, Shrink: 2, Min: 12, Flex: true},
+		{Name: "target", Value: func(v report.View, r row) string {
+			if v.TTY && r.Name != "" {
+				return r.Name
+			}
+			return r.Target
+		}, Shrink: 1, Min: 12, Flex: true},
 		{Name: "action", Value: func(_ report.View, r row) string { return r.Action }},
 		{Name: "status", Value: func(_ report.View, r row) string { return string(r.Status) }},
-		{Name: "reason", Value: func(_ report.View, r row) string { return r.Reason }, Shrink: 1, Min: 8, Flex: true},
+		{Name: "reason", Value: func(_ report.View, r row) string { return r.Reason }, Shrink: 5, Min: 10},
+		{Name: "alert", Wide: true, Value: func(_ report.View, r row) string { return r.Alert }, Shrink: 6, Min: 12},
 		{Name: "detail", Wide: true, Value: func(_ report.View, r row) string { return r.Detail }, Shrink: 5, Min: 8},
 	}
 }

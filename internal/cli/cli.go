@@ -17,6 +17,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/report"
+	"edrc/internal/respond"
 	"edrc/internal/scan"
 	"edrc/internal/term"
 )
@@ -26,10 +27,11 @@ type Env struct {
 	IO        *term.IO
 	LookupEnv func(string) (string, bool)
 	Now       func() time.Time
-	// Transport and Store wrap what leaves the process, nil for neither: the crash
-	// tests stop a process at each boundary with them.
+	// Transport, Store and Journal wrap what leaves the process, nil for none: the
+	// crash tests stop a process at each boundary with them.
 	Transport func(http.RoundTripper) http.RoundTripper
 	Store     func(scan.Store) scan.Store
+	Journal   func(respond.Journal) respond.Journal
 	// Run starts a program of this machine for a person, such as a browser; nil: that.
 	Run func(name string, args ...string) error
 	// Interrupt is closed at the first Ctrl-C: a sync ends at its next boundary.

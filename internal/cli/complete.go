@@ -35,6 +35,22 @@ func (a *app) completeSources(cmd *cobra.Command, _ []string, _ string) ([]strin
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+func (a *app) completeEnvironments(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	cfg, err := a.config(cmd.Flags())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, e := range environments(cfg) {
+		var groups []string
+		for _, g := range newEnvironmentRow(e).Groups {
+			groups = append(groups, groupText(g))
+		}
+		names = append(names, e.name+"\t"+strings.Join(groups, "; "))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 func productName(s config.Source) string {
 	for _, p := range all.Products() {
 		if p.Kind == s.Kind {
@@ -93,6 +109,9 @@ func completeFlags(a *app, root *cobra.Command) {
 		}
 		if f := c.LocalFlags().Lookup("source"); f != nil {
 			_ = c.RegisterFlagCompletionFunc("source", a.completeSources)
+		}
+		if f := c.LocalFlags().Lookup("environment"); f != nil {
+			_ = c.RegisterFlagCompletionFunc("environment", a.completeEnvironments)
 		}
 		for _, sub := range c.Commands() {
 			walk(sub)

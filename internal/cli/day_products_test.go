@@ -33,6 +33,7 @@ func (w *world) first(what, source string) string {
 
 func TestAnAlertAndAnIncidentAreOpenedInTheBrowserOfATerminalAlone(t *testing.T) {
 	w := productWorld(t, "mde", "s1")
+	w.env["DISPLAY"] = ":0"
 	var started [][]string
 	open := func(tty bool, args ...string) result {
 		io, out, _ := term.Test("")
@@ -68,6 +69,7 @@ func TestAnAlertAndAnIncidentAreOpenedInTheBrowserOfATerminalAlone(t *testing.T)
 
 func TestABrowserThatCannotBeStartedLeavesTheAddress(t *testing.T) {
 	w := productWorld(t, "mde")
+	w.env["DISPLAY"] = ":0"
 	io, _, _ := term.Test("")
 	errout := &lockedBuffer{}
 	io.Err, io.OutTTY, io.Width = errout, true, 100

@@ -1,24 +1,29 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"edrc/internal/fault"
 	"edrc/internal/lab"
 	"edrc/internal/safe"
+	"edrc/internal/term"
 )
 
 func newDemo(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "demo", Short: "Watch the main job end to end on simulated vendors; no account, nothing left behind",
+		Long: `Demo runs seven detection products and Intezer on this machine and plays a day with
+them: list, sync, the note in the console, the same file in several products, then
+containment that is previewed, done, read back and undone.`,
 		Example: "  edrc demo", Args: exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := a.interruptible(cmd.Context())
@@ -30,11 +35,15 @@ func newDemo(a *app) *cobra.Command {
 
 // demo runs real commands against a lab, each in a fresh app, as a user would.
 type demo struct {
-	app    *app
+	env    Env // of the commands
 	lab    *lab.Lab
 	config string
-	state  string
+	color  string
+	seen   *sighting // what the second half is about
 }
+
+// demoWidth is that of the lines where no terminal says another one.
+const demoWidth = 80
 
 func runDemo(ctx context.Context, a *app) error {
 	if _, err := a.options(nil); err != nil {
@@ -45,73 +54,108 @@ func runDemo(ctx context.Context, a *app) error {
 		return fault.New(fault.Unavailable, "demo: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	l, err := lab.Start(ctx, lab.Options{AnalysisTime: 300 * time.Millisecond, Latency: 5 * time.Millisecond, StorePath: filepath.Join(dir, "demo.db")})
+	world := demoWorld()
+	world.StorePath = filepath.Join(dir, "demo.db")
+	l, err := lab.Start(ctx, world)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	d := &demo{app: a, lab: l, config: filepath.Join(dir, "demo.yaml"), state: filepath.Join(dir, "state")}
+	d := &demo{env: a.Env, lab: l, config: filepath.Join(dir, "demo.yaml"), color: "never"}
+	if a.IO.OutStyle().On() {
+		d.color = "always"
+	}
+	d.env.LookupEnv = private(a.LookupEnv, filepath.Join(dir, "state"))
+	d.env.IO = forEyes(a.IO)
 	if err := writeFile(d.config, l.Config()); err != nil {
 		return err
 	}
 	return d.play(ctx)
 }
 
-func (d *demo) play(ctx context.Context) error {
-	d.tell("A SentinelOne console with 400 alerts about 60 files, and Intezer, run simulated on this machine.",
-		"Everything below is the real edrc over real HTTP.")
-	d.tell("The worst alerts first. Nothing is judged yet.")
-	if err := d.run(ctx, "alerts", "list", "--since", "3d", "--limit", "6"); err != nil {
-		return err
+// private keeps the user's own settings out of the demo, and its traces inside its
+// folder.
+func private(lookup func(string) (string, bool), state string) func(string) (string, bool) {
+	return func(key string) (string, bool) {
+		switch {
+		case key == "EDRC_STATE_DIR":
+			return state, true
+		case strings.HasPrefix(key, "EDRC_"):
+			return "", false
+		}
+		return lookup(key)
 	}
-	d.tell("Sync does what an analyst would do for each: dedupe by file, ask once, write the verdict back.")
-	if err := d.run(ctx, "sync"); err != nil {
-		return err
+}
+
+// forEyes is the terminal as the demo's commands get it: a person reads them, also
+// where stdout is a file, and neither a pager nor a question interrupts the story.
+func forEyes(t *term.IO) *term.IO {
+	c := *t
+	if !c.OutTTY {
+		c.OutTTY, c.Width = true, demoWidth
 	}
-	d.tell("Files that Intezer did not hold were fetched from their endpoints, checked against the alert's hash, and uploaded once;",
-		"wrong bytes and documents were not, and an endpoint that is offline is asked again. The same list: now it is a work list.")
-	if err := d.run(ctx, "alerts", "list", "--since", "3d", "--limit", "6", "--verdict", "malicious"); err != nil {
-		return err
+	c.OpenTTY = func() (io.ReadWriteCloser, error) { return nil, term.ErrNoTerminal }
+	c.Getenv = func(key string) string {
+		if key == "EDRC_PAGER" {
+			return "cat"
+		}
+		return t.Getenv(key)
 	}
-	ref, note := d.noted()
-	if ref == "" {
-		return fault.New(fault.Other, "the demo's sync posted no note")
-	}
-	d.tell("What a colleague now reads on one of them, in the console:")
-	if _, err := fmt.Fprintf(d.app.IO.Out, "%s\n", indent(safe.Text(note))); err != nil {
-		return err
-	}
-	d.tell("One of them by hand. It is remembered, so it costs nothing:")
-	if err := d.run(ctx, "scan", "incident", ref); err != nil {
-		return err
-	}
-	before := d.lab.State().Intezer.Scans
-	d.tell("And sync again, as cron would: nothing is doubled, nothing is paid twice.")
-	if err := d.run(ctx, "sync"); err != nil {
-		return err
-	}
-	spent := d.lab.State().Intezer.Scans - before
-	d.tell(fmt.Sprintf("The second sync spent %s. Next:", count(spent, "scan")),
-		"  edrc lab up --write-config lab.yaml     the same world, to play with: edrc --config lab.yaml …",
-		"  edrc config example > edrc.yaml         describe your own sources, then: edrc sources check",
-		"  edrc sync --dry-run                     see what it would cost")
-	return nil
+	return &c
 }
 
 // run shows a command as it would be typed, and runs it.
 func (d *demo) run(ctx context.Context, args ...string) error {
-	s := d.app.IO.OutStyle()
+	return d.runWith(ctx, d.env.IO.Err, args)
+}
+
+// previewed runs a command whose plan was shown just before: that is what it says on
+// stderr, which is told only if it fails.
+func (d *demo) previewed(ctx context.Context, args ...string) error {
+	var said bytes.Buffer
+	err := d.runWith(ctx, &said, args)
+	if err != nil {
+		_, _ = d.env.IO.Err.Write(said.Bytes())
+	}
+	return err
+}
+
+func (d *demo) runWith(ctx context.Context, stderr io.Writer, args []string) error {
 	line := "$ edrc"
 	for _, arg := range args {
+		if strings.Contains(arg, " ") {
+			arg = `"` + arg + `"`
+		}
 		line += " " + arg
 	}
-	if _, err := fmt.Fprintln(d.app.IO.Out, s.Bold(safe.Line(line))); err != nil {
+	if _, err := fmt.Fprintln(d.env.IO.Out, term.NewStyle(d.color == "always").Bold(safe.Line(line))); err != nil {
 		return err
 	}
-	env := d.app.Env
-	env.LookupEnv = d.lookupEnv
-	full := append([]string{"--config", d.config, "--color", d.app.color}, args...)
-	if code := Run(ctx, full, env); code != fault.ExitOK {
+	t := *d.env.IO
+	if stderr != t.Err {
+		t.Err, t.ErrTTY = stderr, false
+	}
+	return d.command(ctx, &t, args)
+}
+
+// ask runs a command for the demo itself, and reads its json.
+func (d *demo) ask(ctx context.Context, into any, args ...string) error {
+	var out bytes.Buffer
+	t := *d.env.IO
+	t.Out, t.OutTTY, t.Width = &out, false, 0
+	if err := d.command(ctx, &t, append(args, "-o", "json")); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out.Bytes(), into); err != nil {
+		return fault.New(fault.Other, "demo: %v: %w", args, err)
+	}
+	return nil
+}
+
+func (d *demo) command(ctx context.Context, t *term.IO, args []string) error {
+	env := d.env
+	env.IO = t
+	if code := Run(ctx, append([]string{"--config", d.config, "--color", d.color}, args...), env); code != fault.ExitOK {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -120,44 +164,11 @@ func (d *demo) run(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// lookupEnv keeps the user's own settings out of the demo, and its traces inside
-// its folder.
-func (d *demo) lookupEnv(key string) (string, bool) {
-	if key == "EDRC_STATE_DIR" {
-		return d.state, true
-	}
-	if len(key) > 5 && key[:5] == "EDRC_" {
-		return "", false
-	}
-	return d.app.LookupEnv(key)
-}
-
+// tell says something between the commands.
 func (d *demo) tell(lines ...string) {
-	s := d.app.IO.OutStyle()
-	_, _ = fmt.Fprintln(d.app.IO.Out)
+	s := term.NewStyle(d.color == "always")
+	_, _ = fmt.Fprintln(d.env.IO.Out)
 	for _, l := range lines {
-		_, _ = fmt.Fprintln(d.app.IO.Out, s.Cyan(l))
+		_, _ = fmt.Fprintln(d.env.IO.Out, s.Cyan(safe.Line(l)))
 	}
 }
-
-// noted gives an alert with a note to show: the longest that tells of malware
-// and fits a screen. Some of the lab's file names do not.
-func (d *demo) noted() (ref, note string) {
-	for name, s := range d.lab.State().Sources {
-		for id, notes := range s.Notes {
-			for _, n := range notes {
-				if !strings.HasPrefix(n, "Intezer verdict: malicious") || len(slices.MaxFunc(strings.Split(n, "\n"), byLength)) > 140 {
-					continue
-				}
-				if r := name + ":" + id; len(n) > len(note) || len(n) == len(note) && r < ref {
-					ref, note = r, n
-				}
-			}
-		}
-	}
-	return ref, note
-}
-
-func byLength(a, b string) int { return len(a) - len(b) }
-
-func indent(s string) string { return "  | " + strings.ReplaceAll(s, "\n", "\n  | ") }

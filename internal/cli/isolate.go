@@ -106,13 +106,16 @@ func newDeed(a *app, d deed, plan bool) *cobra.Command {
 	if fl.Lookup("cut-connections") != nil {
 		_ = c.RegisterFlagCompletionFunc("cut-connections", cobra.FixedCompletions(cuts(), cobra.ShellCompDirectiveNoFileComp))
 	}
+	if d.verb != respond.IsolateHost {
+		f.confining(fl)
+	}
 	fl.StringVar(&f.reason, "reason", "", "why, in a `sentence`: for the journal, the audit and the alert")
 	if plan {
 		return c
 	}
 	f.confirming(fl)
 	fl.BoolVar(&f.dryRun, "dry-run", false, "show the plan and stop")
-	fl.BoolVar(&f.noNote, "no-note", false, "post no note on the alert that named the target")
+	f.noting(fl)
 	return c
 }
 

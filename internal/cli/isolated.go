@@ -81,8 +81,9 @@ func byWhom(s respond.Standing) string {
 func standingColumns() []report.Column[respond.Standing] {
 	type row = respond.Standing
 	return []report.Column[row]{
-		{Name: "target", Value: func(_ report.View, r row) string { return r.Action.Target.Label() }, Shrink: 2, Min: 12, Flex: true},
-		{Name: "what", Value: func(_ report.View, r row) string { return string(r.Action.Verb) }, Shrink: 5, Min: 10},
+		{Name: "target", Value: func(v report.View, r row) string { return targetText(v, r.Action.Target) }, Shrink: 1, Min: 12, Flex: true},
+		{Name: "id", Wide: true, Value: func(_ report.View, r row) string { return r.Action.Target.ID }},
+		{Name: "what", Value: func(_ report.View, r row) string { return string(r.Action.Verb) }, Shrink: 3, Min: 15},
 		{Name: "where", Wide: true, Value: func(_ report.View, r row) string { return place(r.Action.Target) }},
 		{Name: "state", Value: func(_ report.View, r row) string { return string(r.State) }, Style: func(s term.Style, r row, text string) string {
 			switch r.State {
@@ -95,8 +96,8 @@ func standingColumns() []report.Column[respond.Standing] {
 		}},
 		{Name: "since", Value: func(v report.View, r row) string { return when(v, r.Since) }, Sort: func(x, y row) int { return x.Since.Compare(y.Since) }},
 		{Name: "by", Value: func(_ report.View, r row) string { return byWhom(r) }, Shrink: 4, Min: 6},
-		{Name: "reason", Value: func(_ report.View, r row) string { return r.Action.Reason }, Shrink: 3, Min: 8},
+		{Name: "reason", Value: func(_ report.View, r row) string { return r.Action.Reason }, Shrink: 5, Min: 10},
 		{Name: "action", Value: func(_ report.View, r row) string { return r.Action.ID }},
-		{Name: "drift", Value: func(_ report.View, r row) string { return strings.Join(r.Drift, "; ") }, Shrink: 1, Min: 10, Flex: true},
+		{Name: "drift", Value: func(_ report.View, r row) string { return strings.Join(r.Drift, "; ") }, Shrink: 2, Min: 10, Flex: true},
 	}
 }

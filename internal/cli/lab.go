@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,9 +36,25 @@ func newLabUp(a *app) *cobra.Command {
 		Use: "up", Short: "Serve simulated vendors on loopback until Ctrl-C",
 		Long: `Lab up serves detection products and Intezer on loopback in their real wire
 formats, the same data for the same seed, and writes a configuration that points
-at them.`,
-		Example: "  edrc lab up --write-config lab.yaml\n  edrc --config lab.yaml alerts list\n  edrc lab up --products all --write-config lab.yaml\n  edrc lab up --write-config lab.yaml --fault 429=0.05,500=0.05,reset@after=0.02",
-		Args:    exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
+at them. Nothing leaves the machine, and no account is needed.
+
+Products, by the name of the source in the configuration:
+  s1      s1-lab      SentinelOne, as many consoles as --consoles says
+  falcon  falcon-lab  CrowdStrike Falcon
+  mde     mde-lab     Microsoft Defender: Entra, Graph and the endpoint API
+  cbc     cbc-lab     Carbon Black Cloud
+  cortex  cortex-lab  Cortex XDR
+  wiz     wiz-lab     Wiz
+  aws     aws-lab     AWS with GuardDuty
+All of them have alerts about the same files, and hosts that can be isolated where
+the product can do that. Every command works on it, so that a new rule, a cron job
+or a containment can be rehearsed; --fault, --late and --note-lag show how it behaves
+on a bad day.`,
+		Example: "  edrc lab up --write-config lab.yaml\n" +
+			"  edrc lab up --products all --alerts 50 --write-config lab.yaml\n" +
+			"  EDRC_CONFIG=lab.yaml edrc alerts list      # in another terminal\n" +
+			"  edrc lab up --products falcon,mde --write-config lab.yaml --fault 429=0.05,500=0.05,reset@after=0.02",
+		Args: exact(0, ""), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runLabUp(cmd.Context(), a, f) },
 	}
 	fl := c.Flags()
@@ -181,7 +199,8 @@ func printState(ctx context.Context, a *app, out report.Options, raw []byte) err
 		return report.Object(ctx, a.IO, out, "edrc.lab.state/v1", st)
 	}
 	rows := []report.Row{{Label: "intezer", Lines: []string{fmt.Sprintf("%s, %s, %s", count(st.Intezer.Scans, "scan"), count(st.Intezer.Lookups, "look-up"), count(st.Intezer.Requests, "request"))}}}
-	for name, s := range st.Sources {
+	for _, name := range slices.Sorted(maps.Keys(st.Sources)) {
+		s := st.Sources[name]
 		notes := 0
 		for _, n := range s.Notes {
 			notes += len(n)

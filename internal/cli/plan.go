@@ -25,35 +25,32 @@ func newPlanUndo(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return runUndo(cmd, a, f, args) },
 	}
 	undoFlags(c.Flags(), &f)
+	f.confining(c.Flags())
 	return c
 }
 
 // preview shows the plans and changes nothing.
-func (r *responder) preview(ctx context.Context, list []wanted) error {
-	var requests []respond.Request
-	for _, w := range list {
-		requests = append(requests, w.Request)
-	}
-	found, failures, err := r.engine.Plans(ctx, requests)
+func (r *responder) preview(ctx context.Context, list []respond.Request) error {
+	found, failures, err := r.engine.Plans(ctx, list)
 	if err != nil {
 		return err
 	}
-	var plans []planned
+	var plans []respond.Plan
 	var errs []error
 	unreasoned := false
-	for i, w := range list {
+	for i := range list {
 		if failures[i] != nil {
 			errs = append(errs, failures[i])
 			continue
 		}
-		plans = append(plans, planned{found[i], w.ref})
+		plans = append(plans, found[i])
 		unreasoned = unreasoned || found[i].Severe && found[i].Request.Reason == ""
 	}
 	return r.previewed(ctx, plans, errs, unreasoned)
 }
 
 // previewed prints plans and ends the command.
-func (r *responder) previewed(ctx context.Context, plans []planned, errs []error, unreasoned bool) error {
+func (r *responder) previewed(ctx context.Context, plans []respond.Plan, errs []error, unreasoned bool) error {
 	if len(plans) == 0 && len(errs) == 1 && !r.out.Structured() {
 		return errs[0]
 	}

@@ -32,14 +32,14 @@ state directory. What others isolated is never released.`,
 	fl := c.Flags()
 	undoFlags(fl, &f)
 	f.confirming(fl)
+	f.noting(fl)
 	fl.StringVar(&f.source, "source", "", "the source whose host is meant: its `NAME`")
-	fl.BoolVar(&f.noNote, "no-note", false, "post no note on the alert that named the host")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "show the plan and stop")
 	return c
 }
 
 func (r *responder) release(ctx context.Context, word string) (outcome, error) {
-	w := wanted{Request: respond.Request{Target: respond.Target{Kind: respond.HostKind, ID: word, Source: r.f.source}}}
+	w := respond.Request{Target: respond.Target{Kind: respond.HostKind, ID: word, Source: r.f.source}}
 	if isRef(word) {
 		found, err := r.ofAlert(ctx, respond.IsolateHost, word)
 		if err != nil {
@@ -50,8 +50,10 @@ func (r *responder) release(ctx context.Context, word string) (outcome, error) {
 			w.Target.ID = w.Target.Name
 		}
 	}
-	return r.carried(ctx, respond.Undo, w.Target, w.ref, func() (respond.Report, error) {
-		return r.engine.ReleaseHost(ctx, w.Target, r.f.undoing(""), r.approval(false))
+	u := r.f.undoing("")
+	u.Alert = w.Alert
+	return r.carried(ctx, respond.Undo, w.Target, func() (respond.Report, error) {
+		return r.engine.ReleaseHost(ctx, w.Target, u, r.approval(false))
 	})
 }
 

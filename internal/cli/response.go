@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"edrc/internal/report"
 	"edrc/internal/respond"
 	"edrc/internal/respond/aws"
+	"edrc/internal/source"
 	"edrc/internal/term"
 	"edrc/internal/triage"
 )
@@ -27,6 +29,7 @@ type responseFlags struct {
 	cut, reason, kase, source string
 	yes, shared, dryRun       bool
 	noNote                    bool
+	environment               string
 	wait                      time.Duration
 	// plan: the command only plans, as `edrc plan` does.
 	plan bool
@@ -36,6 +39,11 @@ type responseFlags struct {
 func (f *responseFlags) confirming(fl *pflag.FlagSet) {
 	fl.BoolVar(&f.yes, "yes", false, "do not ask")
 	fl.DurationVar(&f.wait, "wait", 0, "how long to wait until each step is seen done (default 30s); after that it is accepted, exit 3")
+}
+
+// confining is for the commands that act in AWS.
+func (f *responseFlags) confining(fl *pflag.FlagSet) {
+	fl.StringVar(&f.environment, "environment", "", "refuse what is outside this environment, by the account, the region and the tags that it has now: its `NAME`")
 }
 
 func (f *responseFlags) sharing(fl *pflag.FlagSet) {
@@ -50,7 +58,8 @@ type responder struct {
 	engine *respond.Engine
 	clouds clouds
 	out    report.Options
-	began  time.Time // of the action that is carried out, after its confirmation
+	inside func(respond.Plan) error // refuses what is outside the environment; nil: none is named
+	began  time.Time                // of the action that is carried out, after its confirmation
 }
 
 // responder builds the engine over what is configured. columns is nil for what is no list.
@@ -60,18 +69,29 @@ func (a *app) responder(cmd *cobra.Command, columns []string, f responseFlags) (
 		return nil, err
 	}
 	r := &responder{a: a, f: f, svc: svc, out: out, engine: a.journals(a.cfg)}
-	if r.clouds, err = a.theClouds(a.cfg); err != nil {
+	if r.clouds, err = a.drive(r.engine, svc.Sources); err != nil {
 		return nil, err
 	}
-	r.engine.Settle = f.wait
-	r.engine.Drivers = map[respond.Verb]respond.Driver{respond.IsolateHost: respond.Hosts{Sources: svc.Sources}}
-	for _, v := range aws.Verbs() {
-		r.engine.Drivers[v] = r.clouds
+	if f.environment != "" {
+		if err := r.confine(f.environment); err != nil {
+			return nil, err
+		}
 	}
+	r.engine.Settle = f.wait
 	if !out.Machine() {
 		r.engine.Progress = r.progress
 	}
 	return r, nil
+}
+
+// drive gives the engine whom to talk to: the sources, and AWS.
+func (a *app) drive(e *respond.Engine, sources []source.Source) (clouds, error) {
+	c, err := a.theClouds(a.cfg)
+	e.Drivers = map[respond.Verb]respond.Driver{respond.IsolateHost: respond.Hosts{Sources: sources}}
+	for _, v := range aws.Verbs() {
+		e.Drivers[v] = c
+	}
+	return c, err
 }
 
 // journals is the engine without anybody to talk to: for what was done already.
@@ -79,6 +99,10 @@ func (a *app) journals(cfg *config.Config) *respond.Engine {
 	e := &respond.Engine{StateDir: cfg.StateDir, Actor: respond.Self(), Now: a.Now, Sleep: sleep}
 	if b, ok := cfg.Respond.(*respond.Belts); ok {
 		e.Belts = *b
+		e.Belts.File = cfg.Path
+	}
+	if a.Journal != nil {
+		e.Journal = a.Journal(respond.Files{Dir: filepath.Join(cfg.StateDir, respond.ActionsDir)})
 	}
 	if e.Actor.User == "" {
 		e.Actor.User = a.actor().User
@@ -127,7 +151,7 @@ func (r *responder) progress(p respond.Progress) {
 	case p.Outcome.State == respond.Found:
 		tail = ", it was so already"
 	case p.Outcome.State == respond.Left:
-		tail = ", left as it is"
+		mark, tail = style.Yellow(" – "), ", left as it is"
 	}
 	_, _ = fmt.Fprintln(r.a.IO.Err, mark+title+tail)
 }
@@ -140,7 +164,7 @@ func (r *responder) approval(shown bool) respond.Approval {
 	ok := respond.Approval{Yes: r.f.yes && !r.f.dryRun, Shared: r.f.shared}
 	ok.Ask = func(ctx context.Context, q respond.Question) (bool, error) {
 		if r.f.dryRun {
-			return false, errors.Join(errPreview, r.printPlans(ctx, []planned{{Plan: q.Plan}}, nil))
+			return false, errors.Join(errPreview, r.printPlans(ctx, []respond.Plan{q.Plan}, nil))
 		}
 		if !shown {
 			if err := planCard(besides(r.a.IO), q.Plan); err != nil {
@@ -177,28 +201,22 @@ func (r *responder) ask(ctx context.Context, q respond.Question) (bool, error) {
 	return r.a.IO.TypeName(ctx, text, q.Type)
 }
 
-// wanted is one target, and the alert that named it.
-type wanted struct {
-	respond.Request
-	ref *alert.Ref
-}
-
 // act carries one request after the other out, each confirmed by itself.
-func (r *responder) act(ctx context.Context, list []wanted) error {
+func (r *responder) act(ctx context.Context, list []respond.Request) error {
 	if n := r.limit(); len(list) > n {
 		return tooManyTargets(len(list), n)
 	}
 	var done []outcome
 	var errs []error
-	for _, w := range list {
+	for _, req := range list {
 		if err := ctx.Err(); err != nil {
 			errs = append(errs, err)
 			break
 		}
-		p, err := r.engine.Plan(ctx, w.Request)
+		p, err := r.engine.Plan(ctx, req)
 		if err == nil {
 			var o outcome
-			o, err = r.apply(ctx, planned{p, w.ref})
+			o, err = r.apply(ctx, p)
 			done = append(done, o)
 		}
 		if err != nil {
@@ -221,25 +239,25 @@ func tooManyTargets(n, limit int) error {
 }
 
 // apply carries one plan out, and tells the alert.
-func (r *responder) apply(ctx context.Context, p planned) (outcome, error) {
+func (r *responder) apply(ctx context.Context, p respond.Plan) (outcome, error) {
 	shown := !r.out.Structured() && p.Already == ""
 	if shown {
-		if err := planCard(besides(r.a.IO), p.Plan); err != nil {
+		if err := planCard(besides(r.a.IO), p); err != nil {
 			return outcome{}, err
 		}
 	}
-	return r.carried(ctx, p.Request.Verb, p.Target, p.Alert, func() (respond.Report, error) {
-		return r.engine.Apply(ctx, p.Plan, r.approval(shown))
+	return r.carried(ctx, p.Request.Verb, p.Target, func() (respond.Report, error) {
+		return r.engine.Apply(ctx, p, r.approval(shown))
 	})
 }
 
-// carried makes an outcome of what the engine did.
-func (r *responder) carried(ctx context.Context, v respond.Verb, t respond.Target, ref *alert.Ref, do func() (respond.Report, error)) (outcome, error) {
+// carried makes an outcome of what the engine did, and tells the alert.
+func (r *responder) carried(ctx context.Context, v respond.Verb, t respond.Target, do func() (respond.Report, error)) (outcome, error) {
 	r.began = r.a.Now()
 	rep, err := do()
-	o := outcome{Verb: v, Target: t, Already: rep.Already, Warnings: rep.Warnings, Alert: ref, Seconds: r.a.Now().Sub(r.began).Seconds()}
+	o := outcome{Verb: v, Target: t, Already: rep.Already, Warnings: rep.Warnings, Seconds: r.a.Now().Sub(r.began).Seconds()}
 	if act := rep.Action; act != nil {
-		o.Action, o.Status, o.Of, o.Target = act.ID, act.Status, act.Of, act.Target
+		o.Action, o.Status, o.Of, o.Target, o.Alert = act.ID, act.Status, act.Of, act.Target, act.Alert
 	}
 	switch {
 	case errors.Is(err, errPreview):
@@ -249,27 +267,44 @@ func (r *responder) carried(ctx context.Context, v respond.Verb, t respond.Targe
 	case o.Status == "":
 		o.Status = "not begun"
 	}
-	if act := rep.Action; act != nil && ref != nil && !r.f.noNote && (o.Status == respond.StatusDone || o.Status == respond.StatusAccepted) {
-		receipt, nerr := r.svc.AddNote(ctx, *ref, noteOn(act), act.ID)
-		if fault.Is(nerr, fault.Unsupported) {
-			o.Warnings = append(o.Warnings, "no note: "+nerr.Error())
-		} else if nerr != nil {
-			err = errors.Join(err, fault.At(nerr, ref.Source, "note on the alert"))
-		} else {
-			o.NoteID, o.noted = receipt.NoteID, true
-		}
+	return o, errors.Join(err, r.tell(ctx, rep.Action, &o))
+}
+
+// tell posts a note on the alert that named the target. The action's id is the note's
+// key: an action that is carried on, or asked for again, is told once.
+func (r *responder) tell(ctx context.Context, act *respond.Action, o *outcome) error {
+	if act == nil || act.Alert == "" || r.f.noNote || act.Status != respond.StatusDone && act.Status != respond.StatusAccepted {
+		return nil
 	}
-	return o, err
+	ref, err := alert.ParseRef(act.Alert)
+	if err != nil {
+		return fault.Usagef("%v", err)
+	}
+	o.Alert = act.Alert
+	receipt, err := r.svc.AddNote(ctx, ref, noteOn(act), act.ID)
+	switch {
+	case fault.Is(err, fault.Unsupported):
+		o.Warnings = append(o.Warnings, "no note: "+err.Error())
+		return nil
+	case err != nil:
+		return fault.At(err, ref.Source, "note on the alert")
+	}
+	o.NoteID, o.noted = receipt.NoteID, !receipt.Already
+	return nil
 }
 
 // noteOn is what a colleague reads on the alert.
 func noteOn(act *respond.Action) string {
 	text := fmt.Sprintf("%s %s: %s", title(string(act.Verb)), act.Target.Label(), act.Status)
+	undo := fmt.Sprintf(" (undo: edrc undo %s)", act.ID)
+	if act.Verb == respond.Undo {
+		text, undo = fmt.Sprintf("Undo of %s, %s %s: %s", act.Of, act.Plan.Request.OfVerb, act.Target.Label(), act.Status), ""
+	}
 	if act.Status == respond.StatusAccepted {
 		text += ", not done yet"
 	}
 	if act.Reason != "" {
 		text += "\nReason: " + act.Reason
 	}
-	return fmt.Sprintf("%s\nBy %s, action %s (undo: edrc undo %s)", text, act.Actor, act.ID, act.ID)
+	return fmt.Sprintf("%s\nBy %s, action %s%s", text, act.Actor, act.ID, undo)
 }

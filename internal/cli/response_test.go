@@ -1,9 +1,12 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,15 +24,26 @@ import (
 type wire struct {
 	http.RoundTripper
 	mu     *sync.Mutex
-	writes *[]string // "POST /path"
+	writes *[]string // "POST /path", of AWS with its operation
 }
 
 func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodGet {
-		w.mu.Lock()
-		*w.writes = append(*w.writes, r.Method+" "+r.URL.Path)
-		w.mu.Unlock()
+	if r.Method == http.MethodGet {
+		return w.RoundTripper.RoundTrip(r)
 	}
+	what := r.Method + " " + r.URL.Path
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		b, err := io.ReadAll(r.Body)
+		form, _ := url.ParseQuery(string(b))
+		if _ = r.Body.Close(); err == nil {
+			what += map[bool]string{true: " DryRun ", false: " "}[form.Get("DryRun") == "true"] + form.Get("Action")
+		}
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(bytes.NewReader(b))
+	}
+	w.mu.Lock()
+	*w.writes = append(*w.writes, what)
+	w.mu.Unlock()
 	return w.RoundTripper.RoundTrip(r)
 }
 
@@ -133,9 +147,66 @@ func TestAnIsolationIsConfirmedJournalledToldAndUndone(t *testing.T) {
 		}
 	}
 	w.typing("", "isolated").want(t, 0, host, "isolated", "IR-2231 ransomware", id)
-	w.typing("y\n", "undo", id).want(t, 0, "Undo "+id, "undid "+id)
+	w.typing("", "actions", "show", id).want(t, 0, "alert  ", ref)
+	w.must("alerts", "get", ref)
+	w.typing("", "alerts", "get", ref).want(t, 0, "edrc undo "+id)
+	w.typing("y\n", "undo", id, "--reason", "false alarm").want(t, 0, "Undo "+id, "undid "+id, "note posted to "+ref)
 	if got := w.isolated(); len(got) > 0 {
 		t.Errorf("isolated are %v", got)
+	}
+	w.typing("", "undo", id, "--yes").want(t, 0, "was undone by")
+	told := w.notes(ref)
+	if len(told) != 2 || !strings.Contains(told[1], "Undo of "+id+", isolate host "+host) || !strings.Contains(told[1], "Reason: false alarm") {
+		t.Errorf("on the alert are %q", told)
+	}
+	if audit := w.must("audit", "list", "--jq", "[.items[].alert] | unique | .[]").out; strings.TrimSpace(audit) != ref {
+		t.Errorf("the audit names the alerts %q", audit)
+	}
+}
+
+// notes gives the texts on an alert, as the console has them.
+func (w *world) notes(ref string) []string {
+	source, id, _ := strings.Cut(ref, ":")
+	return w.lab.State().Sources[source].Notes[id]
+}
+
+func TestASavedPlanTellsTheAlertThatItWasMadeFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{Alerts: 30, Files: 10})
+	ref, _ := w.anAlert()
+	saved := filepath.Join(w.dir, "p.json")
+	w.write(saved, []byte(w.must("plan", "isolate", "host", ref, "--reason", "IR-7", "-o", "json").out), 0o600)
+	w.typing("", "apply", saved, "--yes").want(t, 0, "note posted to "+ref)
+	if told := w.notes(ref); len(told) != 1 || !strings.Contains(told[0], "Reason: IR-7") {
+		t.Errorf("%q", told)
+	}
+	id := strings.TrimSpace(w.must("actions", "list", "--jq", ".items[0].id").out)
+	w.must("undo", id, "--yes", "--no-note")
+	if told := w.notes(ref); len(told) != 1 {
+		t.Errorf("--no-note, and there are %q", told)
+	}
+}
+
+func TestAnAlertOffersWhatFits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, lab.Options{Alerts: 30, Files: 10})
+	ref, host := w.anAlert()
+	next := func(ref string) string { return w.must("alerts", "get", ref).out }
+	if got := next(ref); !strings.Contains(got, "edrc isolate host "+ref) || strings.Contains(got, "edrc undo") {
+		t.Errorf("before:\n%s", got)
+	}
+	w.must("isolate", "host", host, "--reason", "IR-1", "--yes")
+	id := strings.TrimSpace(w.must("actions", "list", "--jq", ".items[0].id").out)
+	if got := next(ref); strings.Contains(got, "edrc isolate host "+ref) || !strings.Contains(got, "edrc undo "+id) {
+		t.Errorf("isolated:\n%s", got)
+	}
+	w.must("undo", id, "--yes")
+	if got := next(ref); !strings.Contains(got, "edrc isolate host "+ref) || strings.Contains(got, "edrc undo") {
+		t.Errorf("released:\n%s", got)
+	}
+	w.must("alerts", "resolve", ref, "--as", "true-positive", "--status", "resolved")
+	if got := next(ref); strings.Contains(got, "edrc isolate host") {
+		t.Errorf("closed:\n%s", got)
 	}
 }
 

@@ -115,6 +115,9 @@ func simulate(moto http.Handler) http.Handler {
 			if action == "iam:PutRolePolicy" {
 				decision = "implicitDeny"
 			}
+			if strings.HasSuffix(form.Get("PolicySourceArn"), ":role/web-prod") {
+				decision = "explicitDeny"
+			}
 			fmt.Fprintf(&out, "<member><EvalActionName>%s</EvalActionName><EvalDecision>%s</EvalDecision></member>", action, decision)
 		}
 		w.Header().Set("Content-Type", "text/xml")
@@ -232,7 +235,7 @@ func TestAWSIsContainedAndLetGo(t *testing.T) {
 	t.Run("a role that others use, too", func(t *testing.T) {
 		ref := a.finding("f1", map[string]any{"resourceType": "AccessKey", "accessKeyDetails": map[string]any{
 			"accessKeyId": "ASIAIOSFODNN7EXAMPLE", "userName": "web-prod", "userType": "AssumedRole", "principalId": "AROA:" + ids[0]}}, nil)
-		a.typing("", "isolate", "role", ref, "--dry-run").want(t, 0, "Isolate role  web-prod", "2 instances use it", "denies every action", "account 123456789012")
+		a.typing("", "isolate", "role", ref, "--dry-run").want(t, 0, "Isolate role  web-prod", "2 instances use it", "deny every action", "account 123456789012")
 		a.typing("", "isolate", "role", ref, "--reason", "IR-2231", "--yes").want(t, 8, "--yes --yes-shared")
 		a.typing("y\n", "isolate", "role", ref, "--reason", "IR-2231").want(t, 8, "2 instances use it", "Type the role's name to isolate it:")
 		if n := a.policies("web-prod"); n != 0 {

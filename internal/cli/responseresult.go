@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,12 +16,6 @@ import (
 	"edrc/internal/term"
 )
 
-// planned is a plan, and the alert that named its target: schema edrc.plans/v1.
-type planned struct {
-	respond.Plan
-	Alert *alert.Ref `json:"alert,omitempty"`
-}
-
 // outcome is what became of one target: schema edrc.responses/v1.
 type outcome struct {
 	Action   string         `json:"action,omitempty"`
@@ -30,7 +25,7 @@ type outcome struct {
 	Of       string         `json:"of,omitempty"`
 	Already  string         `json:"already,omitempty"`
 	Warnings []string       `json:"warnings,omitempty"`
-	Alert    *alert.Ref     `json:"alert,omitempty"`
+	Alert    string         `json:"alert,omitempty"` // the ref that named the target
 	NoteID   string         `json:"note_id,omitempty"`
 	Seconds  float64        `json:"seconds"`
 
@@ -42,10 +37,10 @@ func (o outcome) good() bool {
 	return o.Already != "" || o.Status == respond.StatusDone || o.Status == respond.StatusAccepted
 }
 
-// printPlans shows what would be done.
-func (r *responder) printPlans(ctx context.Context, plans []planned, errs []error) error {
+// printPlans shows what would be done: schema edrc.plans/v1.
+func (r *responder) printPlans(ctx context.Context, plans []respond.Plan, errs []error) error {
 	if r.out.Structured() {
-		return report.Print(ctx, r.a.IO, r.out, report.List[planned]{Schema: "edrc.plans/v1", Items: plans, Errors: errs})
+		return report.Print(ctx, r.a.IO, r.out, report.List[respond.Plan]{Schema: "edrc.plans/v1", Items: plans, Errors: errs})
 	}
 	for i, p := range plans {
 		if i > 0 {
@@ -56,7 +51,7 @@ func (r *responder) printPlans(ctx context.Context, plans []planned, errs []erro
 		if r.f.dryRun { // the id that it names will never be
 			p.Undo = strings.ReplaceAll(p.Undo, p.Request.Action, "A-…")
 		}
-		if err := planCard(r.a.IO, p.Plan); err != nil {
+		if err := planCard(r.a.IO, p); err != nil {
 			return err
 		}
 	}
@@ -74,9 +69,6 @@ func planCard(t *term.IO, p respond.Plan) error {
 	for _, s := range p.Steps {
 		does = append(does, stepVerb(p.Request.Verb, s))
 	}
-	if p.Request.Verb == respond.IsolateRole && len(does) > 0 {
-		does = append(does, denies(p.Request.Options))
-	}
 	undo := p.Undo
 	switch {
 	case p.Already != "":
@@ -92,15 +84,8 @@ func planCard(t *term.IO, p respond.Plan) error {
 		{Label: "beware", Lines: p.Warnings, Whole: true},
 		{Label: "undo", Lines: lines(undo), Whole: true},
 		{Label: "reason", Lines: lines(p.Request.Reason), Whole: true},
+		{Label: "alert", Lines: lines(p.Request.Alert), Whole: true},
 	})
-}
-
-// denies says what the policy on a role means.
-func denies(o respond.Options) string {
-	if o.KeepSSM {
-		return "it denies every action but the SSM agent's, to sessions that were issued already, too"
-	}
-	return "it denies every action on every resource, to sessions that were issued already, too"
 }
 
 func stepVerb(v respond.Verb, s respond.Step) string {
@@ -136,6 +121,17 @@ func place(t respond.Target) string {
 	return strings.Join(parts, " · ")
 }
 
+// targetText is a target for the eye by its name alone, in a pipe with its id.
+func targetText(v report.View, t respond.Target) string {
+	if !v.TTY {
+		return t.Label()
+	}
+	if ref, err := alert.ParseRef(t.ID); err == nil && t.Kind == alertTarget {
+		return ref.Short()
+	}
+	return cmp.Or(t.Name, t.ID)
+}
+
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // report prints what became of each target.
@@ -168,7 +164,7 @@ func (r *responder) report(ctx context.Context, done []outcome, errs []error) er
 			r.a.say("   %s", safe.Line(w))
 		}
 		if o.noted {
-			r.a.say("note posted to %s", o.Alert)
+			r.a.say("note posted to %s", safe.Line(o.Alert))
 		}
 		if !o.good() {
 			continue // its error says all

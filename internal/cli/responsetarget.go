@@ -20,8 +20,8 @@ func isRef(word string) bool {
 
 // targets resolves what a person typed: ids, names, ARNs, and refs of alerts, which
 // may name several.
-func (r *responder) targets(ctx context.Context, v respond.Verb, words []string) ([]wanted, error) {
-	var out []wanted
+func (r *responder) targets(ctx context.Context, v respond.Verb, words []string) ([]respond.Request, error) {
+	var out []respond.Request
 	for _, word := range words {
 		found, err := r.resolve(ctx, v, word)
 		if err != nil {
@@ -29,7 +29,7 @@ func (r *responder) targets(ctx context.Context, v respond.Verb, words []string)
 		}
 		for _, w := range found {
 			w.Verb, w.Options, w.Reason, w.Case = v, r.f.options, r.f.reason, r.f.kase
-			if !slices.ContainsFunc(out, func(o wanted) bool { return o.Target == w.Target }) {
+			if !slices.ContainsFunc(out, func(o respond.Request) bool { return o.Target == w.Target }) {
 				out = append(out, w)
 			}
 		}
@@ -37,18 +37,18 @@ func (r *responder) targets(ctx context.Context, v respond.Verb, words []string)
 	return out, nil
 }
 
-func (r *responder) resolve(ctx context.Context, v respond.Verb, word string) ([]wanted, error) {
+func (r *responder) resolve(ctx context.Context, v respond.Verb, word string) ([]respond.Request, error) {
 	switch {
 	case isRef(word):
 		return r.ofAlert(ctx, v, word)
 	case v == respond.IsolateHost && strings.HasSuffix(word, "*"):
 		return nil, r.whole(ctx, word)
 	case v == respond.IsolateHost:
-		return []wanted{{Request: respond.Request{Target: respond.Target{Kind: respond.HostKind, ID: word, Source: r.f.source}}}}, nil
+		return []respond.Request{{Target: respond.Target{Kind: respond.HostKind, ID: word, Source: r.f.source}}}, nil
 	}
 	t, err := aws.ParseTarget(v, word)
 	t.Source = r.f.source
-	return []wanted{{Request: respond.Request{Target: t}}}, err
+	return []respond.Request{{Target: t}}, err
 }
 
 // whole is the error for the beginning of a name: it may fit another host tomorrow.
@@ -61,7 +61,7 @@ func (r *responder) whole(ctx context.Context, word string) error {
 }
 
 // ofAlert gives what an alert names.
-func (r *responder) ofAlert(ctx context.Context, v respond.Verb, word string) ([]wanted, error) {
+func (r *responder) ofAlert(ctx context.Context, v respond.Verb, word string) ([]respond.Request, error) {
 	ref, err := r.svc.Expand(ctx, word)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func (r *responder) ofAlert(ctx context.Context, v respond.Verb, word string) ([
 		if v == respond.IsolateHost && fault.Is(err, fault.NotFound) {
 			t := respond.Target{Kind: respond.HostKind, ID: ref.ID, Source: ref.Source}
 			if _, perr := r.engine.Plan(ctx, respond.Request{Verb: v, Target: t}); perr == nil {
-				return []wanted{{Request: respond.Request{Target: t}}}, nil
+				return []respond.Request{{Target: t}}, nil
 			}
 		}
 		return nil, err
@@ -99,13 +99,13 @@ func (r *responder) ofAlert(ctx context.Context, v respond.Verb, word string) ([
 			return nil, err
 		}
 	}
-	var out []wanted
+	var out []respond.Request
 	for _, t := range targets {
 		if t.ID == "" {
 			return nil, fault.New(fault.NotFound, "%s names no host", ref).WithHint("name the host itself: edrc isolate host NAME")
 		}
 		t.Source = ref.Source
-		out = append(out, wanted{respond.Request{Target: t}, &ref})
+		out = append(out, respond.Request{Target: t, Alert: ref.String()})
 	}
 	return out, nil
 }

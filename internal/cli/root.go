@@ -48,7 +48,7 @@ func newRoot(a *app) *cobra.Command {
 	add("work", newAlerts(a), newIncidents(a), newScan(a), newNote(a))
 	add("act", newPlan(a), newIsolate(a), newRelease(a), newStop(a), newDisable(a), newApply(a), newUndo(a), newIsolated(a), newActions(a), newAudit(a))
 	add("run", newSync(a), newReconcile(a), newQuarantine(a))
-	add("look", newConfig(a), newAuth(a), withActions(a, newSources(a)), newSeen(a), newCache(a), newQuota(a), newVersion(a))
+	add("look", newConfig(a), newAuth(a), withActions(a, newSources(a)), newEnvironments(a), newSeen(a), newCache(a), newQuota(a), newVersion(a))
 	add("try", newDemo(a), newLab(a))
 	root.SetHelpCommand(newHelp())
 	root.SetVersionTemplate("{{.Version}}\n")

@@ -28,20 +28,22 @@ type alertJSON struct {
 	Files     []alert.File      `json:"files"`
 	Attack    []alert.Technique `json:"attack,omitempty"`
 	URL       string            `json:"url,omitempty"`
+	Resources []alert.Resource  `json:"resources,omitempty"` // in AWS accounts
 	Verdict   *alert.Verdict    `json:"verdict"`
 	NoVerdict string            `json:"no_verdict,omitempty"` // why there is none
-	Also      []alert.Ref       `json:"also,omitempty"`
-	State     ledger.AlertState `json:"state,omitempty"`  // of edrc's work on it
-	Reason    string            `json:"reason,omitempty"` // of that state
-	Noted     alert.Class       `json:"noted,omitempty"`  // the class our note tells
-	Raw       json.RawMessage   `json:"raw,omitempty"`    // the vendor's object, whole
+	Also      []alert.Ref       `json:"also,omitempty"`       // of the same file and host
+	Same      []alert.Ref       `json:"same,omitempty"`       // the same finding, in another source
+	State     ledger.AlertState `json:"state,omitempty"`      // of edrc's work on it
+	Reason    string            `json:"reason,omitempty"`     // of that state
+	Noted     alert.Class       `json:"noted,omitempty"`      // the class our note tells
+	Raw       json.RawMessage   `json:"raw,omitempty"`        // the vendor's object, whole
 }
 
 func newAlertJSON(r triage.Row) alertJSON {
 	a := r.Alert
 	out := alertJSON{Ref: a.Ref, Source: a.Ref.Source, Kind: a.Kind, ID: a.ID, Title: a.Title, Severity: a.Severity, Status: a.Status,
 		Analyst: a.Analyst, Created: a.Created, Updated: a.Updated, Detected: a.Detected, Host: a.Host, User: a.User, Command: a.Command,
-		Files: a.Files, Attack: a.Attack, URL: a.URL, Verdict: r.Verdict, NoVerdict: r.Scan, Also: r.Also, Raw: a.Raw}
+		Files: a.Files, Attack: a.Attack, URL: a.URL, Resources: a.Resources, Verdict: r.Verdict, NoVerdict: r.Scan, Also: r.Also, Same: r.Same, Raw: a.Raw}
 	if out.Files == nil {
 		out.Files = []alert.File{}
 	}

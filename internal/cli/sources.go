@@ -141,10 +141,10 @@ func checkAll(ctx context.Context, a *app, picked []source.Source) []checkRow {
 		wg.Go(func() {
 			h, err := s.Check(ctx)
 			rows[i] = checkRow{Name: s.Name(), OK: err == nil, Identity: h.Identity, Tenant: h.Tenant, Version: h.Version,
-				Expires: h.Expires, Skew: h.Skew.Seconds(), Missing: h.Missing, err: fault.At(err, s.Name(), "check")}
+				Expires: h.Expires, Skew: h.Skew.Seconds(), Missing: h.Missing, Coverage: h.Coverage, err: fault.At(err, s.Name(), "check")}
 			rows[i].Warnings = checkWarnings(rows[i], a.Now())
-			if covers, ok := s.(source.Coverer); ok {
-				rows[i].Coverage, _ = covers.Coverage(ctx) // what went wrong is in the check's error
+			for _, end := range h.Retiring {
+				rows[i].Warnings = append(rows[i].Warnings, "the product retires "+end+"; look for a newer edrc")
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,12 +12,14 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/ledger"
 	"edrc/internal/report"
+	"edrc/internal/respond"
 	"edrc/internal/safe"
 	"edrc/internal/triage"
 )
 
 type syncFlags struct {
 	sources           []string
+	environment       string
 	since             string
 	maxScans          int
 	maxRuntime, every string
@@ -32,6 +35,10 @@ where the last run stopped, has each distinct file judged once, and posts the
 verdict on every alert that names it. It may be stopped anywhere and run twice:
 the next run carries on, no note is doubled and no scan is paid for twice.
 
+With --environment only the alerts in it are taken in and noted. Such a sync has its
+own place where the last one stopped, so that a sync of everything misses nothing.
+Files that earlier runs left are judged all the same.
+
 Exit: 0 done, 3 some source or file failed, 7 files wait because the scan
 quota or --max-scans is used up, 130 interrupted.`,
 		Example: "  edrc sync --dry-run\n  edrc sync --source s1-prod --max-scans 50\n  */5 * * * *  edrc sync --max-runtime 4m",
@@ -40,6 +47,7 @@ quota or --max-scans is used up, 130 interrupted.`,
 	}
 	fl := c.Flags()
 	fl.StringSliceVar(&f.sources, "source", nil, "only these `sources`")
+	environmentFlag(c, &f.environment)
 	fl.StringVar(&f.since, "since", "", "read again from this `time` too; moves no watermark")
 	fl.IntVar(&f.maxScans, "max-scans", 0, "spend at most `N` scans")
 	fl.StringVar(&f.maxRuntime, "max-runtime", "", "end at the next boundary after this `long`")
@@ -68,6 +76,13 @@ func runSync(cmd *cobra.Command, a *app, f syncFlags) error {
 	cfg, err := a.config(cmd.Flags())
 	if err != nil {
 		return err
+	}
+	if f.environment != "" {
+		e, err := findEnvironment(cfg, f.environment)
+		if err != nil {
+			return err
+		}
+		o.Environment = e.part()
 	}
 	every := cfg.Sync.Interval
 	if f.every != "" {
@@ -131,25 +146,60 @@ func syncOnce(ctx context.Context, flags flagSet, a *app, out report.Options, f 
 		return err
 	}
 	errs := sourceErrors(sum.Errors)
+	ended, warnings := a.reread(ctx, svc, sum)
 	if out.Structured() {
-		if perr := report.Object(ctx, a.IO, out, "edrc.sync/v1", syncJSON(sum)); perr != nil {
+		if perr := report.Object(ctx, a.IO, out, "edrc.sync/v1", syncJSON(sum, ended, warnings)); perr != nil {
 			return perr
 		}
 	} else {
-		if perr := printSummary(a, sum); perr != nil {
+		if perr := printSummary(a, sum, ended); perr != nil {
 			return perr
 		}
 		report.Errors(a.IO, out.ErrorFormat(), errs)
+		for _, w := range warnings {
+			a.warn(w.Error())
+		}
 	}
 	if err != nil {
 		return err
 	}
-	return syncExit(sum, errs)
+	return syncExit(sum, append(errs, warnings...))
+}
+
+// reread ends the actions that a vendor had accepted and has done since. Without any
+// it reads their journals and nothing else.
+func (a *app) reread(ctx context.Context, svc *triage.Service, sum *triage.Summary) (ended []*respond.Action, warnings []error) {
+	if sum.DryRun || sum.Stopped == "interrupted" || ctx.Err() != nil {
+		return nil, nil
+	}
+	e := a.journals(a.cfg)
+	all, errs := e.Actions()
+	if !slices.ContainsFunc(all, func(act *respond.Action) bool { return act.Status == respond.StatusAccepted }) {
+		return nil, errs
+	}
+	opened := len(a.closers)
+	_, err := a.drive(e, svc.Sources)
+	if err == nil {
+		ended, errs = e.Refresh(ctx)
+	} else {
+		errs = append(errs, err)
+	}
+	for _, c := range slices.Backward(a.closers[opened:]) { // a sync that keeps running does this each time
+		c()
+	}
+	a.closers = a.closers[:opened]
+	for _, err := range errs {
+		warnings = append(warnings, fault.At(err, "", "read again what was accepted"))
+	}
+	return ended, warnings
 }
 
 // printSummary shows a person some lines; a log gets one to find again.
-func printSummary(a *app, sum *triage.Summary) error {
+func printSummary(a *app, sum *triage.Summary, ended []*respond.Action) error {
 	text := syncText(sum)
+	if len(ended) > 0 {
+		text = append(text, endedText(ended))
+	}
 	if !a.IO.OutTTY {
 		text = []string{strings.Join(text, "  ")}
 	}
@@ -181,13 +231,21 @@ func syncExit(sum *triage.Summary, errs []error) error {
 // summaryJSON is a sync's summary with the errors in it: schema edrc.sync/v1.
 type summaryJSON struct {
 	*triage.Summary
-	Errors []report.Failure `json:"errors"`
+	// ActionsDone are the actions that were accepted before and are done now, by id.
+	ActionsDone []string         `json:"actions_done,omitempty"`
+	Errors      []report.Failure `json:"errors"`
 }
 
-func syncJSON(sum *triage.Summary) summaryJSON {
+func syncJSON(sum *triage.Summary, ended []*respond.Action, warnings []error) summaryJSON {
 	out := summaryJSON{Summary: sum, Errors: []report.Failure{}}
+	for _, act := range ended {
+		out.ActionsDone = append(out.ActionsDone, act.ID)
+	}
 	for _, e := range sum.Errors {
 		out.Errors = append(out.Errors, report.FailureOf(e.Err))
+	}
+	for _, w := range warnings {
+		out.Errors = append(out.Errors, report.FailureOf(w))
 	}
 	return out
 }

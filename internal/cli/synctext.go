@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"edrc/internal/respond"
 	"edrc/internal/term"
 	"edrc/internal/triage"
 )
@@ -22,6 +23,19 @@ func syncText(s *triage.Summary) []string {
 		out = append(out, left)
 	}
 	return append(out, fmt.Sprintf("%s spent, %d saved%s.  %s", count(s.ScansSpent, "scan"), s.ScansSaved, leftOfQuota(s), tookText(s)))
+}
+
+// endedText says which accepted actions turned out to be done.
+func endedText(ended []*respond.Action) string {
+	parts := make([]string, len(ended))
+	for i, act := range ended {
+		what := string(act.Verb)
+		if act.Of != "" {
+			what = "undo " + act.Of + " on"
+		}
+		parts[i] = fmt.Sprintf("%s (%s %s)", act.ID, what, act.Target.Label())
+	}
+	return "Done now: " + strings.Join(parts, ", ") + "."
 }
 
 func didText(s *triage.Summary) string {

@@ -41,6 +41,8 @@ type Config struct {
 	// Respond is what the prototype of respond returned, filled in: what containing
 	// must never touch. nil when the caller has none.
 	Respond any `yaml:"-"`
+	// Environments are in the order of the file.
+	Environments []Environment `yaml:"-"`
 }
 
 // Source is one configured detection product.

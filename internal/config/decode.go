@@ -39,9 +39,15 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at string) {
 	case *time.Duration:
 		d.duration(n, target, at)
 		return
-	case yaml.Unmarshaler, encoding.TextUnmarshaler, interface{ UnmarshalYAML(func(any) error) error }:
+	case yaml.Unmarshaler, interface{ UnmarshalYAML(func(any) error) error }:
 		d.custom(n, v, at)
 		return
+	case encoding.TextUnmarshaler:
+		// A struct that a word may stand for is read strictly when it is written out.
+		if v.Kind() != reflect.Struct || n.Kind != yaml.MappingNode {
+			d.custom(n, v, at)
+			return
+		}
 	}
 	switch v.Kind() {
 	case reflect.Struct:
@@ -101,12 +107,16 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at string) {
 }
 
 func (d *decoder) sequence(n *yaml.Node, v reflect.Value, at string) {
-	if n.Kind != yaml.SequenceNode {
-		d.wrong(n, at, "a list")
+	items := n.Content
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Value != "" && n.Value == word(v):
+		items = []*yaml.Node{n}
+	case n.Kind != yaml.SequenceNode:
+		d.wrong(n, at, listOr(v))
 		return
 	}
-	list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
-	for i, child := range n.Content {
+	list := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, child := range items {
 		d.value(child, list.Index(i), fmt.Sprintf("%s[%d]", at, i))
 	}
 	v.Set(list)

@@ -32,6 +32,7 @@ sources:
   # wiz: {kind: wiz, url: https://api.us17.app.wiz.io/graphql, client_id: 0123456789abcdef, client_secret: {keyring: wiz}}
   # aws: {kind: guardduty, regions: [us-east-1, eu-central-1], accounts: [{id: "111122223333"}, {id: "444455556666", role_arn: "arn:aws:iam::444455556666:role/edrc", external_id: acme-1}]}
   #      Credentials are found as the aws command finds them. The administrator of GuardDuty lists its members' findings, too.
+  #      accounts: all, regions: all, role_name: edrc, external_id: acme-1 finds out what there is, and assumes that role in each account.
 
 # Who judges the files, and what it may spend.
 scan:
@@ -82,6 +83,11 @@ scan:
 #   protected_instances: []      # also protected_keys, protected_accounts
 #   protected_tag: edrc:protected
 #   max_targets: 5               # of one run
+
+# Parts of AWS by name, for --environment: the union of their groups.
+# environments:
+#   payments: {groups: [{accounts: ["111122223333"], tags: {team: payments}}, {accounts: ["444455556666"]}]}
+#   eu: {groups: [{accounts: all, regions: [eu-central-1, eu-west-1]}]}
 
 # output: {format: table, color: auto}
 # Not enabled: judge, but write no notes. Templates are for edrc note add REF --template-name reimaged.

@@ -27,6 +27,9 @@ type Options struct {
 	// Respond makes the empty struct of the section respond, as Kinds does; nil: there
 	// is no such section. A method Valid() error checks what was read.
 	Respond func() any
+	// Environment makes the empty struct of one entry of the section environments, as
+	// Kinds does, and is checked as Respond is; nil: there is no such section.
+	Environment func() any
 	// Classes are the verdict classes that scan.life may name; empty = any.
 	Classes []string
 	// FileTypes are what scan.upload may name; empty = any. UploadNames are names that

@@ -244,7 +244,7 @@ type everything struct {
 func TestTheExampleLoadsAsItIsAndWithEveryCommentTakenAway(t *testing.T) {
 	for name, text := range map[string]string{
 		"as it is":    Example(),
-		"uncommented": regexp.MustCompile(`(?m)^( *)# ([a-z0-9_-]+: |(?:http|sync|fetch|respond):$|  [a-z_]+: )`).ReplaceAllString(Example(), "$1$2"),
+		"uncommented": regexp.MustCompile(`(?m)^( *)# ([a-z0-9_-]+: |(?:http|sync|fetch|respond|environments):$|  [a-z_]+: )`).ReplaceAllString(Example(), "$1$2"),
 	} {
 		// 0644: the example must hold no literal secret.
 		o := testOptions(t, text)
@@ -257,9 +257,13 @@ func TestTheExampleLoadsAsItIsAndWithEveryCommentTakenAway(t *testing.T) {
 		}
 		o.Engines = map[string]func() any{"intezer": func() any { return new(engineOptions) }}
 		o.Respond = func() any { return new(belts) }
+		o.Environment = func() any { return new(part) }
 		c := mustLoad(t, o)
 		if want := map[string]int{"as it is": 1, "uncommented": 7}[name]; len(c.Sources) != want {
 			t.Errorf("%s: %d sources, want %d", name, len(c.Sources), want)
+		}
+		if want := map[string]int{"uncommented": 2}[name]; len(c.Environments) != want {
+			t.Errorf("%s: %d environments, want %d", name, len(c.Environments), want)
 		}
 		if name == "uncommented" && (c.Sync.Interval != 5*time.Minute || c.HTTP.Proxy == "" || c.Scan.Life["malicious"] == 0) {
 			t.Errorf("the settings of the example were not uncommented: %+v %+v", c.Sync, c.Scan)

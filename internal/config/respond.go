@@ -1,11 +1,6 @@
 package config
 
-import (
-	"errors"
-	"reflect"
-
-	"edrc/internal/fault"
-)
+import "reflect"
 
 // respondPrototype makes the options of the section respond, whether the file has it
 // or not.
@@ -25,18 +20,7 @@ func (l *loader) respond(p pair) {
 	}
 	before := len(l.list)
 	l.value(p.value, v.Elem(), "respond")
-	check, ok := l.config.Respond.(interface{ Valid() error })
-	if !ok || len(l.list) > before {
-		return
+	if len(l.list) == before {
+		l.valid(l.config.Respond, p.line, "respond")
 	}
-	err := check.Valid()
-	if err == nil {
-		return
-	}
-	text := err.Error()
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Hint != "" {
-		l.addHint(p.line, f.Hint, "respond: %s", text)
-		return
-	}
-	l.add(p.line, "respond: %s", text)
 }

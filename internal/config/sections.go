@@ -18,6 +18,9 @@ func (l *loader) sections() map[string]any {
 	if l.Respond != nil {
 		known = append(known, "respond")
 	}
+	if l.Environment != nil {
+		known = append(known, "environments")
+	}
 	for _, p := range pairs(l.doc.root) {
 		s, isScalar := top[p.key]
 		switch {
@@ -27,6 +30,8 @@ func (l *loader) sections() map[string]any {
 			l.mappingOf(p, func(inner pair) { l.sourcePairs = append(l.sourcePairs, inner) })
 		case p.key == "respond" && l.Respond != nil:
 			l.respond(p)
+		case p.key == "environments" && l.Environment != nil:
+			l.environments(p)
 		case slices.Contains(known, p.key):
 			l.section(p, file)
 		default:

@@ -3,12 +3,15 @@
 package crash
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +22,7 @@ import (
 
 	"edrc/internal/cli"
 	"edrc/internal/ledger"
+	"edrc/internal/respond"
 	"edrc/internal/scan"
 	"edrc/internal/term"
 )
@@ -72,6 +76,7 @@ func child() int {
 		IO: term.System(), LookupEnv: os.LookupEnv, Now: func() time.Time { return time.Now().Add(ahead) },
 		Transport: func(rt http.RoundTripper) http.RoundTripper { return &transport{gate: g, inner: rt} },
 		Store:     func(s scan.Store) scan.Store { return &store{gate: g, inner: s} },
+		Journal:   func(j respond.Journal) respond.Journal { return &journal{gate: g, Journal: j} },
 	})
 }
 
@@ -118,7 +123,7 @@ func (g *gate) pass(what string) {
 		g.file.Lock()
 		fmt.Fprintln(g.log, stopped)
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-		time.Sleep(10 * time.Millisecond) // the other threads are stopped a moment later
+		time.Sleep(500 * time.Millisecond) // the threads are stopped a moment later, on a busy machine a long one
 		g.file.Unlock()
 	}
 }
@@ -150,6 +155,27 @@ func (s *store) update(ctx context.Context, records int, fn func(ledger.Tx) erro
 	return s.inner.Update(ctx, records, fn)
 }
 
+// journal counts the lines of actions.
+type journal struct {
+	*gate
+	respond.Journal
+}
+
+func (j *journal) Create(id string, l respond.Line) error {
+	return j.line(l, func() error { return j.Journal.Create(id, l) })
+}
+
+func (j *journal) Append(id string, l respond.Line) error {
+	return j.line(l, func() error { return j.Journal.Append(id, l) })
+}
+
+func (j *journal) line(l respond.Line, write func() error) error {
+	j.pass("write " + string(l.Event))
+	err := write()
+	j.pass("written " + string(l.Event))
+	return err
+}
+
 // transport counts the requests that change something at a vendor, and those of a
 // file that is on its way from one.
 type transport struct {
@@ -158,10 +184,18 @@ type transport struct {
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	what := r.Method + " " + r.URL.Path
+	r, op := awsOperation(r)
+	if op != "" {
+		what += " " + op
+		if awsReads(op) {
+			return t.inner.RoundTrip(r)
+		}
+	}
 	if !changes(r) && !fetches(r) {
 		return t.inner.RoundTrip(r)
 	}
-	t.pass("send " + r.Method + " " + r.URL.Path)
+	t.pass("send " + what)
 	resp, err := t.inner.RoundTrip(r)
 	status := 0
 	if err == nil {
@@ -170,8 +204,30 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			resp.Body = &body{ReadCloser: resp.Body, gate: t.gate, what: "received " + r.URL.Path}
 		}
 	}
-	t.pass(fmt.Sprintf("sent %d %s %s", status, r.Method, r.URL.Path))
+	t.pass(fmt.Sprintf("sent %d %s", status, what))
 	return resp, err
+}
+
+// awsOperation gives the operation of a request in AWS's query protocol, "" of any
+// other, and the request to send on.
+func awsOperation(r *http.Request) (*http.Request, string) {
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") || r.Body == nil {
+		return r, ""
+	}
+	b, err := io.ReadAll(r.Body)
+	_ = r.Body.Close()
+	again := r.Clone(r.Context())
+	again.Body = io.NopCloser(bytes.NewReader(b))
+	form, _ := url.ParseQuery(string(b))
+	if err != nil || form.Get("DryRun") == "true" {
+		return again, "DescribeNothing"
+	}
+	return again, form.Get("Action")
+}
+
+// awsReads reports whether an operation of AWS changes nothing that anybody cares for.
+func awsReads(op string) bool {
+	return slices.ContainsFunc([]string{"Describe", "Get", "List", "Simulate", "AssumeRole"}, func(p string) bool { return strings.HasPrefix(op, p) })
 }
 
 // changes reports whether a request may change something at the vendor that
@@ -180,7 +236,12 @@ func changes(r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return false
 	}
-	return !strings.HasSuffix(r.URL.Path, "/get-access-token") && !strings.HasSuffix(r.URL.Path, "/api-token-details")
+	for _, read := range []string{"/get-access-token", "/api-token-details", "/findings", "/findings/get"} {
+		if strings.HasSuffix(r.URL.Path, read) {
+			return false
+		}
+	}
+	return true
 }
 
 // fetches reports whether a request looks for a file that was asked for, or

@@ -304,7 +304,13 @@ func (w *world) sync(args ...string) run {
 // "", says which boundaries count.
 func (w *world) crashing(how string, at int, what string) *process {
 	w.Helper()
-	return w.start([]string{envAt + "=" + strconv.Itoa(at), envHow + "=" + how, envWhat + "=" + what}, "sync", "-o", "json")
+	return w.ending(how, at, what, "sync", "-o", "json")
+}
+
+// ending is crashing for any command.
+func (w *world) ending(how string, at int, what string, args ...string) *process {
+	w.Helper()
+	return w.start([]string{envAt + "=" + strconv.Itoa(at), envHow + "=" + how, envWhat + "=" + what}, args...)
 }
 
 // settled reports whether a run left nothing that edrc could do by itself: a file

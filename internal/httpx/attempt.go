@@ -76,6 +76,7 @@ func (k *call) attempt(ctx context.Context, try int) *outcome {
 	}
 	o.renewals = renewals
 	x.trace(resp, o.err)
+	x.noteEnd(resp)
 	if k.stream && o.err == nil {
 		x.watch.Stop() // from here on Read watches
 		o.x = x

@@ -84,6 +84,8 @@ type Client struct {
 	limits   map[string]*limiter
 	slots    chan struct{} // nil: no bound
 	traceMu  sync.Mutex
+	endsMu   sync.Mutex
+	ends     map[string]string // calls whose end was announced, see Retiring
 	renewing singleflight.Group
 	renewals atomic.Uint64 // how often the credential was renewed
 	life     context.Context

@@ -71,7 +71,12 @@ func (x *exchange) vendorMessage(status int, body []byte) string {
 	if decode == nil || len(bytes.TrimSpace(body)) == 0 {
 		return ""
 	}
-	m := decode(status, body)
+	m := x.mask(decode(status, body))
+	return clip(safe.Line(strings.Join(strings.Fields(m), " ")), 400)
+}
+
+// mask takes the credentials of the attempt out of what a vendor said.
+func (x *exchange) mask(m string) string {
 	for _, s := range x.secrets {
 		for part := range strings.FieldsSeq(s) {
 			if len(part) >= 8 {
@@ -79,7 +84,7 @@ func (x *exchange) vendorMessage(status int, body []byte) string {
 			}
 		}
 	}
-	return clip(safe.Line(strings.Join(strings.Fields(m), " ")), 400)
+	return m
 }
 
 // isPage reports an HTML page where data was expected. The body decides, because

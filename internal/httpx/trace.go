@@ -31,6 +31,9 @@ func (x *exchange) trace(resp *http.Response, err error) {
 	fmt.Fprintf(&b, " %dms try %d", c.cfg.Now().Sub(x.started).Milliseconds(), x.try)
 	if resp != nil {
 		b.WriteString(shownHeaders(resp.Header))
+		if end := endOf(resp.Header); end != "" && x.foreign == "" {
+			b.WriteString(" " + x.mask(end))
+		}
 	}
 	if e, ok := errors.AsType[*fault.Error](err); ok {
 		fmt.Fprintf(&b, " %s", e.Kind)

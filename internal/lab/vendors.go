@@ -39,7 +39,22 @@ func vendorKinds() []vendorKind {
 	}
 }
 
-// Products are the values of [Options.Products], without "all".
+// variants are other generations of a product. They are not among "all".
+func variants() []vendorKind {
+	return []vendorKind{{"cortex5", "cortex5-lab", func(o world.Options) world.Vendor { return cortex.New5(o) }}}
+}
+
+// Variants are further values of [Options.Products]: other generations of a product, which
+// "all" does not have.
+func Variants() []string {
+	var out []string
+	for _, k := range variants() {
+		out = append(out, k.product)
+	}
+	return out
+}
+
+// Products are the values of [Options.Products], without "all" and [Variants].
 func Products() []string {
 	out := []string{productS1}
 	for _, k := range vendorKinds() {
@@ -56,8 +71,9 @@ func (o Options) has(product string) bool {
 // checkProducts says which product is not known.
 func (o Options) checkProducts() error {
 	for _, p := range o.Products {
-		if p != "all" && !slices.Contains(Products(), p) {
-			return fmt.Errorf("lab: %q is not a product (all, %s)", p, strings.Join(Products(), ", "))
+		known := append(Products(), Variants()...)
+		if p != "all" && !slices.Contains(known, p) {
+			return fmt.Errorf("lab: %q is not a product (all, %s)", p, strings.Join(known, ", "))
 		}
 	}
 	return nil
@@ -83,10 +99,18 @@ func (l *Lab) newGuests(c *corpus) []*guest {
 		},
 	}
 	var out []*guest
+	add := func(k vendorKind) {
+		o.Name = k.source
+		out = append(out, &guest{Vendor: k.make(o), name: k.source})
+	}
 	for _, k := range vendorKinds() {
 		if l.opt.has(k.product) {
-			o.Name = k.source
-			out = append(out, &guest{Vendor: k.make(o), name: k.source})
+			add(k)
+		}
+	}
+	for _, k := range variants() {
+		if slices.Contains(l.opt.Products, k.product) {
+			add(k)
 		}
 	}
 	return out

@@ -69,6 +69,9 @@ func TestTheWorldHasTheProductsThatWereAskedFor(t *testing.T) {
 	if !slices.Equal(l.SourceNames(), []string{"falcon-lab"}) {
 		t.Errorf("%v", l.SourceNames())
 	}
+	if both := startAll(t, Options{Products: []string{"cortex", "cortex5"}}).SourceNames(); !slices.Equal(both, []string{"cortex-lab", "cortex5-lab"}) {
+		t.Errorf("both generations of Cortex: %v", both)
+	}
 	if len(l.Files()) != 60 {
 		t.Errorf("%d files", len(l.Files()))
 	}

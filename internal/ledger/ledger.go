@@ -86,7 +86,11 @@ type Alert struct {
 	Files    []alert.File      `json:"files,omitempty"`
 	Attack   []alert.Technique `json:"attack,omitempty"`
 	URL      string            `json:"url,omitempty"`
-	Seen     time.Time         `json:"seen"` // our clock, first time
+	Repeats  alert.Finding     `json:"repeats,omitzero"`   // see alert.Alert
+	OtherID  string            `json:"other_id,omitempty"` // the same
+	Seen     time.Time         `json:"seen"`               // our clock, first time
+	// Resources are what environments are about, see alert.Alert.
+	Resources []alert.Resource `json:"resources,omitempty"`
 	// Noted is the worst class that a note of ours has told; "" when none has.
 	Noted  alert.Class `json:"noted,omitempty"`
 	Marker string      `json:"marker,omitempty"` // of the newest note due or sent

@@ -45,7 +45,8 @@ type Action struct {
 	Verb     Verb         `json:"verb"`
 	Target   Target       `json:"target"`
 	Reason   string       `json:"reason,omitempty"`
-	Actor    Actor        `json:"actor"` // who began it
+	Alert    string       `json:"alert,omitempty"` // the ref that named the target
+	Actor    Actor        `json:"actor"`           // who began it
 	Started  time.Time    `json:"started"`
 	Changed  time.Time    `json:"changed"`
 	Status   Status       `json:"status"`
@@ -84,7 +85,7 @@ func (a *Action) touchedAnything() bool {
 func fold(id string, lines []Line) (*Action, error) {
 	first := lines[0]
 	a := &Action{ID: id, Verb: first.Plan.Request.Verb, Target: first.Plan.Target, Reason: first.Plan.Request.Reason,
-		Actor: first.Actor, Started: first.Time, Of: first.Plan.Request.Of, Plan: *first.Plan, Status: StatusHalfDone}
+		Alert: first.Plan.Request.Alert, Actor: first.Actor, Started: first.Time, Of: first.Plan.Request.Of, Plan: *first.Plan, Status: StatusHalfDone}
 	for _, s := range first.Plan.Steps {
 		a.Steps = append(a.Steps, StepRecord{Step: s})
 	}

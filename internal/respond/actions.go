@@ -213,12 +213,13 @@ func standingState(applied, pending, total int) StandingState {
 }
 
 // Refresh reads the actions that a vendor had accepted and not done, and ends those
-// that are done now. It changes nothing at the vendor. It gives the ended ones.
+// that are done now. It changes nothing at the vendor, and leaves alone what another
+// process is at. It gives the ended ones.
 func (e *Engine) Refresh(ctx context.Context) ([]*Action, []error) {
 	all, errs := e.Actions()
 	var out []*Action
 	for _, a := range all {
-		if a.Status != StatusAccepted {
+		if a.Status != StatusAccepted || a.UndoneBy != "" || e.busy(a.Target) {
 			continue
 		}
 		done, err := e.refresh(ctx, a.ID)

@@ -146,6 +146,18 @@ func TestBeltsHold(t *testing.T) {
 	}
 }
 
+func TestABeltSaysWhatIsProtectedAndWhereThatIsSaid(t *testing.T) {
+	b := Belts{Hosts: []string{"dc-*"}, Accounts: []string{"1111*"}, File: "/etc/edrc.yaml"}
+	for want, p := range map[string]Plan{
+		"host DC-01 (42) is protected: it matches dc-* in respond.protected_hosts of /etc/edrc.yaml": {Target: Target{Kind: HostKind, ID: "42", Name: "DC-01"}},
+		"role web is protected: account 111122223333 matches 1111* in respond.protected_accounts":    {Target: Target{Kind: Role, ID: "web", Account: "111122223333"}},
+		"instance db\\x1b[2J (i-9) is protected: it has the tag edrc:protected, respond.protected_tag": {Target: Target{Kind: Role, ID: "web"},
+			Touched: []Touched{{Kind: Instance, ID: "i-9", Name: "db\x1b[2J", Tags: map[string]string{"edrc:protected": "1"}}}},
+	} {
+		wantKind(t, b.check(p), fault.Denied, want)
+	}
+}
+
 func TestOneRunHasAtMostSoManyTargets(t *testing.T) {
 	e := newEngine(t.TempDir(), newWorld())
 	e.Belts.MaxTargets = 2

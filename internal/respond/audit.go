@@ -44,7 +44,9 @@ type AuditEntry struct {
 	Action string     `json:"action,omitempty"`
 	Verb   Verb       `json:"verb,omitempty"`
 	Target string     `json:"target,omitempty"` // its key
+	Name   string     `json:"name,omitempty"`   // and what people call it
 	Of     string     `json:"of,omitempty"`     // the action that is undone
+	Alert  string     `json:"alert,omitempty"`  // the ref that named the target
 	Reason string     `json:"reason,omitempty"`
 	Status Status     `json:"status,omitempty"`
 	Detail string     `json:"detail,omitempty"`

@@ -24,6 +24,8 @@ type Belts struct {
 	Accounts   []string `yaml:"protected_accounts"`
 	Tag        string   `yaml:"protected_tag"`         // "": edrc:protected
 	MaxTargets int      `yaml:"max_targets,omitempty"` // of one run; 0: 5
+	// File is where the configuration stands, for messages; "" when that is not known.
+	File string `yaml:"-"`
 }
 
 // Valid says which pattern cannot be read.
@@ -63,7 +65,7 @@ func (b Belts) check(p Plan) error {
 	self := Touched{Kind: p.Target.Kind, ID: p.Target.ID, Name: p.Target.Name, Account: p.Target.Account}
 	for _, t := range append([]Touched{self}, p.Touched...) {
 		if why := b.protects(t); why != "" {
-			return fault.New(fault.Denied, "%s %s is protected: %s", t.Kind, t.ID, why).
+			return fault.New(fault.Denied, "%s %s is protected: %s", t.Kind, Target{ID: t.ID, Name: t.Name}.Label(), why).
 				WithHint("if it must be done, take it off the list or remove the tag first; no flag overrides it")
 		}
 	}
@@ -82,20 +84,28 @@ func (b Belts) protects(t Touched) string {
 	l := lists[t.Kind]
 	for _, p := range l.patterns {
 		if matches(p, t.ID) || matches(p, t.Name) {
-			return "it matches " + p + " in " + l.name
+			return "it matches " + p + " in " + b.line(l.name)
 		}
 	}
 	for _, p := range b.Accounts {
 		if matches(p, t.Account) {
-			return "account " + t.Account + " matches " + p + " in protected_accounts"
+			return "account " + t.Account + " matches " + p + " in " + b.line("protected_accounts")
 		}
 	}
 	for k, v := range t.Tags {
 		if strings.EqualFold(k, b.tag()) && !strings.EqualFold(v, "false") {
-			return "it has the tag " + b.tag()
+			return "it has the tag " + b.tag() + ", " + b.line("protected_tag")
 		}
 	}
 	return ""
+}
+
+// line names a setting, and the file that has it.
+func (b Belts) line(setting string) string {
+	if b.File == "" {
+		return "respond." + setting
+	}
+	return "respond." + setting + " of " + b.File
 }
 
 // matches ignores case. A pattern that cannot be read protects: it is refused when

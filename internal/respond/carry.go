@@ -19,11 +19,11 @@ func (e *Engine) carry(ctx context.Context, a *Action) (Report, error) {
 	}
 	w := worker{Engine: e, a: a, d: d}
 	at, err := w.steps(ctx)
-	if _, lost := errors.AsType[*journalLost](err); lost {
-		return Report{Action: a, Warnings: w.warnings}, w.stopped(at, err)
-	}
 	if err == nil {
 		at, err = w.verify(ctx)
+	}
+	if _, lost := errors.AsType[*journalLost](err); lost {
+		return Report{Action: a, Warnings: w.warnings}, w.stopped(at, err)
 	}
 	return w.end(ctx, at, err)
 }
@@ -204,23 +204,26 @@ func (w *worker) verify(ctx context.Context) (int, error) {
 		if s.Transient || s.Outcome.State == Left || s.Outcome.State == Failed {
 			continue
 		}
-		if err := w.verified(ctx, s, end); err != nil {
+		seen, err := w.verified(ctx, s, end)
+		if err == nil && seen && s.Outcome.State == Pending {
+			err = w.settled(i, Outcome{State: Done}, nil)
+		}
+		if err != nil {
 			return i, err
 		}
 	}
 	return -1, nil
 }
 
-// verified reads one step's object until it stands as it should. What the vendor
-// accepted may stay pending.
-func (w *worker) verified(ctx context.Context, s StepRecord, end State) error {
-	var err error
+// verified reads one step's object until it stands as it should, and reports whether
+// it was seen so. What the vendor accepted may stay pending.
+func (w *worker) verified(ctx context.Context, s StepRecord, end State) (seen bool, err error) {
 	pending := false
 	for wait := range w.waits() {
 		var r Reading
 		if r, err = w.d.Read(ctx, s.Step); err == nil {
 			if r.State == end && !r.Pending {
-				return nil
+				return true, nil
 			}
 			if pending = r.State == end || s.Outcome.State == Pending; !pending {
 				err = fault.New(fault.Conflict, "it was done, and reading it back shows something else: %s", orWord(r.Detail, string(r.State)))
@@ -230,11 +233,11 @@ func (w *worker) verified(ctx context.Context, s StepRecord, end State) error {
 			}
 		}
 		if serr := w.Sleep(ctx, wait); serr != nil {
-			return serr
+			return false, serr
 		}
 	}
 	w.pending = w.pending || pending
-	return err
+	return false, err
 }
 
 // end closes the action's journal and makes the report.
@@ -254,10 +257,12 @@ func (w *worker) end(ctx context.Context, at int, cause error) (Report, error) {
 	if cause != nil {
 		l.Error = cause.Error()
 	}
-	lerr := w.log(w.a, l)
+	// The audit first: an action that is cut off here is carried on and tells its end
+	// once more; the other way round the audit would never tell it.
 	entry := w.entry(w.a.Plan, AuditEnded)
 	entry.Steps, entry.Status, entry.Detail = nil, status, l.Error
 	aerr := w.Audit().Append(context.WithoutCancel(ctx), entry)
+	lerr := w.log(w.a, l)
 	report := Report{Action: w.a, Warnings: w.warnings}
 	switch {
 	case cause != nil:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"edrc/internal/fault"
+	"edrc/internal/safe"
 )
 
 // Engine plans, applies and reverses actions. Its fields are set before the first
@@ -135,7 +136,7 @@ func (e *Engine) sealed(r Request, p Plan) (Plan, error) {
 // refused notes a refusal in the audit. The refusal stands whether or not that works.
 func (e *Engine) refused(ctx context.Context, r Request, why error) error {
 	err := e.Audit().Append(ctx, AuditEntry{Event: AuditRefused, Actor: e.Actor, Action: r.Action, Verb: r.Verb,
-		Target: r.Target.Key(), Of: r.Of, Reason: r.Reason, Detail: why.Error()})
+		Target: r.Target.Key(), Name: nameOf(r.Target), Of: r.Of, Alert: r.Alert, Reason: r.Reason, Detail: why.Error()})
 	if err != nil {
 		return errors.Join(why, err)
 	}
@@ -207,8 +208,12 @@ func (e *Engine) again(ctx context.Context, p Plan) (Plan, error) {
 	if err != nil || now.Already != "" || now.Digest == p.Digest {
 		return now, err
 	}
+	of := p.Request.Target.ID
+	if p.Request.Verb == Undo {
+		of = p.Request.Of
+	}
 	return Plan{}, fault.New(fault.Conflict, "%s has changed since the plan was made: %s", p.Target.Label(),
-		strings.Join(changes(p, now), "; ")).WithHint("look at it again: edrc plan %s %s", p.Request.Verb, p.Request.Target.ID)
+		strings.Join(changes(p, now), "; ")).WithHint("look at it again: edrc plan %s %s", p.Request.Verb, safe.Line(of))
 }
 
 // rehearse asks the vendor whether the steps are allowed, where it can be asked.
@@ -249,9 +254,17 @@ func (e *Engine) begin(ctx context.Context, p Plan) (*Action, error) {
 	return fold(id, []Line{first})
 }
 
+// nameOf is what the audit calls a target beside its key.
+func nameOf(t Target) string {
+	if t.Name == "" {
+		return t.ID
+	}
+	return t.Name
+}
+
 func (e *Engine) entry(p Plan, ev AuditEvent) AuditEntry {
-	out := AuditEntry{Event: ev, Actor: e.Actor, Action: p.Request.Action, Verb: p.Request.Verb, Target: p.Target.Key(),
-		Of: p.Request.Of, Reason: p.Request.Reason}
+	out := AuditEntry{Event: ev, Actor: e.Actor, Action: p.Request.Action, Verb: p.Request.Verb, Target: p.Target.Key(), Name: nameOf(p.Target),
+		Of: p.Request.Of, Alert: p.Request.Alert, Reason: p.Request.Reason}
 	for _, s := range p.Steps {
 		out.Steps = append(out.Steps, s.Title)
 	}

@@ -81,6 +81,94 @@ func TestUndoGivesBackExactlyWhatWas(t *testing.T) {
 	wantKind(t, err, fault.Usage, "itself the undo")
 }
 
+func TestTheAlertThatNamedTheTargetIsKeptAndTheUndoKnowsIt(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	r := request("i-1")
+	r.Alert = "aws:us-east-1/f1"
+	p, err := newEngine(dir, w).Plan(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := newEngine(dir, w).Apply(t.Context(), p, yes)
+	if err != nil || done.Action.Alert != r.Alert {
+		t.Fatalf("%+v %v", done, err)
+	}
+	undone, err := newEngine(dir, w).Undo(t.Context(), UndoRequest{ID: done.Action.ID}, yes)
+	if err != nil || undone.Action.Alert != r.Alert {
+		t.Fatalf("%+v %v", undone, err)
+	}
+	all, _ := newEngine(dir, w).Actions()
+	if len(all) != 2 || all[0].Alert != r.Alert || all[1].Alert != r.Alert {
+		t.Fatalf("the journals tell %+v", all)
+	}
+	for l, err := range newEngine(dir, w).Audit().Entries() {
+		if err != nil || l.Alert != r.Alert {
+			t.Errorf("the audit has %+v %v", l, err)
+		}
+	}
+}
+
+func TestUndoingAnotherAlertsActionIsToldOnTheOneThatAsks(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	a := mustIsolate(t, newEngine(dir, w))
+	r, err := newEngine(dir, w).Undo(t.Context(), UndoRequest{ID: a.ID, Alert: "s1:2"}, yes)
+	if err != nil || r.Action.Alert != "s1:2" {
+		t.Fatalf("%+v %v", r, err)
+	}
+}
+
+// TestWhatWasCutOffBeforeItsFirstStepIsClosedByUndo: it would stand as half-done for ever.
+func TestWhatWasCutOffBeforeItsFirstStepIsClosedByUndo(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	e := newEngine(dir, w)
+	e.Journal = &crashJournal{Journal: Files{filepath.Join(dir, ActionsDir)}, at: 3} // before the first intent
+	if _, err := isolate(t, e, "i-1"); err == nil || len(w.writes) > 0 {
+		t.Fatal(err, w)
+	}
+	all, _ := newEngine(dir, w).Actions()
+	if len(all) != 1 || all[0].Status != StatusHalfDone {
+		t.Fatalf("%+v", all)
+	}
+	if _, err := newEngine(dir, w).Undo(t.Context(), UndoRequest{ID: all[0].ID}, yes); err != nil || len(w.writes) > 0 {
+		t.Fatal(err, w)
+	}
+	if a, err := newEngine(dir, w).Action(all[0].ID); err != nil || a.Status != StatusUndone {
+		t.Fatalf("%+v %v", a, err)
+	}
+}
+
+// TestTheAuditTellsTheEndOfWhatTheJournalTells: a process that dies between the two
+// leaves an action to carry on, never one whose end the audit does not know.
+func TestTheAuditTellsTheEndOfWhatTheJournalTells(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	e := newEngine(dir, w)
+	e.Journal = &crashJournal{Journal: Files{filepath.Join(dir, ActionsDir)}, at: 15} // before the last line
+	_, err := isolate(t, e, "i-1")
+	all, _ := newEngine(dir, w).Actions()
+	if err == nil || len(all) != 1 || all[0].Status != StatusHalfDone || !allShut(w.values) {
+		t.Fatalf("%v %+v %v", err, all, w)
+	}
+	var events []AuditEvent
+	for l := range e.Audit().Entries() {
+		events = append(events, l.Event)
+	}
+	if !slices.Equal(events, []AuditEvent{AuditBegun, AuditEnded}) {
+		t.Fatal(events)
+	}
+}
+
+func TestAPlanThatDoesNotFitNamesACommandThatShowsItAnew(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	a := mustIsolate(t, newEngine(dir, w))
+	p, err := newEngine(dir, w).PlanUndo(t.Context(), UndoRequest{ID: a.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.values["c"] = "3"
+	_, err = newEngine(dir, w).Apply(t.Context(), p, yes)
+	wantKind(t, err, fault.Conflict, "edrc plan undo "+a.ID)
+}
+
 func TestRepeatingIsSafe(t *testing.T) {
 	w, dir := newWorld(), t.TempDir()
 	first := mustIsolate(t, newEngine(dir, w))
@@ -467,6 +555,14 @@ func TestWhatIsAcceptedAndNotDoneIsSoUntilARefreshFindsItDone(t *testing.T) {
 		t.Fatal(done, errs)
 	}
 	delete(w.pendOf, "b")
+	unlock, err := e.lockTarget(t.Context(), r.Action.Target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done, errs := e.Refresh(t.Context()); len(done) != 0 || len(errs) != 0 {
+		t.Fatal("another process is at it:", done, errs)
+	}
+	unlock()
 	if done, errs := e.Refresh(t.Context()); len(done) != 1 || len(errs) != 0 || done[0].Status != StatusDone {
 		t.Fatal(done, errs)
 	}

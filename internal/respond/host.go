@@ -9,6 +9,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 )
 
@@ -46,7 +47,8 @@ func asIsolator(s source.Source) (isolator, bool) {
 
 // named gives the sources that a target may be in: the one it names, else all that
 // can isolate.
-func (d Hosts) named(name string) ([]isolator, error) {
+func (d Hosts) named(t Target) ([]isolator, error) {
+	name := t.Source
 	var out []isolator
 	for _, s := range d.Sources {
 		if name != "" && s.Name() != name {
@@ -57,7 +59,7 @@ func (d Hosts) named(name string) ([]isolator, error) {
 		case ok:
 			out = append(out, i)
 		case name != "":
-			return nil, source.Unsupported(s, "isolate hosts")
+			return nil, source.Cannot(s, "isolate hosts", alert.Alert{Host: alert.Host{ID: t.ID, Name: t.Name}})
 		}
 	}
 	switch {
@@ -71,7 +73,7 @@ func (d Hosts) named(name string) ([]isolator, error) {
 
 // find gives the one host that the target means.
 func (d Hosts) find(ctx context.Context, t Target) (isolator, alert.Host, error) {
-	sources, err := d.named(t.Source)
+	sources, err := d.named(t)
 	if err != nil {
 		return isolator{}, alert.Host{}, err
 	}
@@ -93,8 +95,7 @@ func (d Hosts) find(ctx context.Context, t Target) (isolator, alert.Host, error)
 	}
 	switch len(all) {
 	case 0:
-		return isolator{}, alert.Host{}, fault.New(fault.NotFound, "no host is called %q", t.ID).
-			WithHint("the name is the computer's, whole; an id works, too: edrc hosts find")
+		return isolator{}, alert.Host{}, unknownHost(ctx, sources, t.ID)
 	case 1:
 		return all[0].s, all[0].h, nil
 	}
@@ -103,6 +104,30 @@ func (d Hosts) find(ctx context.Context, t Target) (isolator, alert.Host, error)
 		names = append(names, f.s.Name()+":"+f.h.ID+" ("+f.h.Name+")")
 	}
 	return isolator{}, alert.Host{}, fault.Usagef("%q is %d hosts: %s", t.ID, len(all), strings.Join(names, ", ")).WithHint("name one by its id")
+}
+
+// mostNear is how many hosts a message lists that begin as an unknown name does.
+const mostNear = 6
+
+// unknownHost says that no host is called so, and which begin alike.
+func unknownHost(ctx context.Context, sources []isolator, name string) error {
+	err := fault.New(fault.NotFound, "no host is called %q", safe.Line(name))
+	var near []string
+	start := []rune(strings.TrimSuffix(name, "*"))
+	for n := len(start) - 1; n >= 2 && len(near) == 0; n /= 2 {
+		for _, s := range sources {
+			for h, err := range s.FindHosts(ctx, string(start[:n])+"*") {
+				if err != nil || len(near) == mostNear {
+					break
+				}
+				near = append(near, safe.Line(h.Name))
+			}
+		}
+	}
+	if len(near) == 0 {
+		return err.WithHint("it is the computer's whole name, or the product's id of it")
+	}
+	return err.WithHint("it is the computer's whole name, or the product's id of it. There is %s", strings.Join(near, ", "))
 }
 
 // Plan implements [Driver].
@@ -164,7 +189,7 @@ func (d Hosts) open(s Step) (isolator, hostData, source.Operation, error) {
 		}
 		op.ID = r.Operation
 	}
-	all, err := d.named(data.Source)
+	all, err := d.named(Target{Source: data.Source, ID: data.Host.ID, Name: data.Host.Name})
 	if err != nil {
 		return isolator{}, data, op, err
 	}

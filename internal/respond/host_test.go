@@ -2,6 +2,7 @@ package respond
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"strings"
 	"testing"
@@ -31,7 +32,9 @@ func (f *fakeEDR) Check(context.Context) (source.Health, error) { return source.
 func (f *fakeEDR) FindHosts(_ context.Context, s string) iter.Seq2[alert.Host, error] {
 	return func(yield func(alert.Host, error) bool) {
 		for _, h := range f.hosts {
-			if (h.ID == s || strings.EqualFold(h.Name, s)) && !yield(h, nil) {
+			prefix, wild := strings.CutSuffix(strings.ToLower(s), "*")
+			begins := wild && strings.HasPrefix(strings.ToLower(h.Name), prefix)
+			if (h.ID == s || begins || strings.EqualFold(h.Name, s)) && !yield(h, nil) {
 				return
 			}
 		}
@@ -101,12 +104,29 @@ func TestAHostIsIsolatedVerifiedAndReleased(t *testing.T) {
 	if r, err := isolateHost(t, hostEngine(dir, f), "h1", "falcon"); err != nil || !strings.Contains(r.Already, "already isolated") {
 		t.Fatal(r, err)
 	}
+	if s := r.Action.Steps[0].Outcome.State; s != Done {
+		t.Errorf("it was read back, and its step is %s", s)
+	}
 	all, _ := hostEngine(dir, f).Isolated(t.Context())
 	if len(all) != 1 || all[0].State != StillIsolated || all[0].Since.Unix() != 1000 {
 		t.Fatalf("%+v", all)
 	}
 	if _, err := hostEngine(dir, f).ReleaseHost(t.Context(), Target{ID: "FIN-1"}, UndoRequest{}, yes); err != nil || f.state["h1"] != source.IsolationNone {
 		t.Fatal(err, f.state)
+	}
+}
+
+func TestAnUnknownHostIsAnsweredWithThoseThatBeginAlike(t *testing.T) {
+	f := newEDR()
+	for i := range 9 {
+		f.hosts = append(f.hosts, alert.Host{ID: fmt.Sprint("x", i), Name: fmt.Sprintf("LAB-%d\x1b[2J", i)})
+	}
+	for name, words := range map[string][]string{"FIN-2": {"There is FIN-1"}, "fin-workstation": {"There is FIN-1"}, "zz": {"whole name"}, "zz-top": {"whole name"}, "lab-77": {"There is LAB-7"}, "lab-xx": {"LAB-0", "LAB-5"}} {
+		_, err := isolateHost(t, hostEngine(t.TempDir(), f), name, "")
+		wantKind(t, err, fault.NotFound, append(words, name)...)
+		if text := fmt.Sprint(err, err.(*fault.Error).Hint); strings.Contains(text, "LAB-6") || strings.Contains(text, "\x1b") || strings.Contains(text, "edrc ") {
+			t.Errorf("%s: %q", name, text)
+		}
 	}
 }
 

@@ -113,6 +113,9 @@ type Request struct {
 	Target  Target  `json:"target"`
 	Options Options `json:"options,omitzero"`
 	Reason  string  `json:"reason,omitempty"`
+	// Alert is the ref of the alert that named the target, "" when a person did. It is
+	// told what became of the action.
+	Alert string `json:"alert,omitempty"`
 	// Case makes isolations of one role independent of each other: letting go for one
 	// case leaves the others in place. Letters, digits and _+=,.@- only.
 	Case string `json:"case,omitempty"`
@@ -124,7 +127,7 @@ type Request struct {
 // Step is one change, as data.
 type Step struct {
 	Kind    string `json:"kind"`  // "aws.role-policy/v1"
-	Title   string `json:"title"` // "put policy … on role …"
+	Title   string `json:"title"` // "add the inline policy …: deny every action on every resource"
 	Account string `json:"account,omitempty"`
 	Region  string `json:"region,omitempty"`
 	// Data is the driver's own: what to do and what stands there before. No secrets.

@@ -15,6 +15,8 @@ type UndoRequest struct {
 	// Force reverses also what somebody changed meanwhile.
 	Force  bool
 	Reason string
+	// Alert is the ref of the alert that asks for it; "": the one that named the target.
+	Alert string
 }
 
 // PlanUndo says what undoing an action would reverse: the steps of it that are still
@@ -25,7 +27,8 @@ func (e *Engine) PlanUndo(ctx context.Context, u UndoRequest) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	return e.Plan(ctx, Request{Verb: Undo, Of: a.ID, OfVerb: a.Verb, Target: a.Target, Reason: u.Reason, Options: Options{Force: u.Force}})
+	return e.Plan(ctx, Request{Verb: Undo, Of: a.ID, OfVerb: a.Verb, Target: a.Target, Reason: u.Reason,
+		Alert: orWord(u.Alert, a.Alert), Options: Options{Force: u.Force}})
 }
 
 // Undo reverses an action. When an undo of it was begun and not finished, that one
@@ -65,7 +68,7 @@ func (e *Engine) planUndo(ctx context.Context, r Request) (Plan, error) {
 	case a.Status == StatusUndone:
 		p.Already = fmt.Sprintf("%s was undone by %s", a.ID, a.UndoneBy)
 		return e.sealed(r, p)
-	case !slices.ContainsFunc(a.Steps, func(s StepRecord) bool { return s.Intended }):
+	case !a.Open() && !slices.ContainsFunc(a.Steps, func(s StepRecord) bool { return s.Intended }):
 		p.Already = a.ID + " changed nothing"
 		return e.sealed(r, p)
 	}

@@ -39,7 +39,7 @@ type CollectOptions struct {
 func (f Fetching) Collect(ctx context.Context, src source.Source, h alert.Handle, file alert.File, o CollectOptions) (*sample.Archive, sample.Contents, error) {
 	from, ok := src.(source.Fetcher)
 	if !ok {
-		return nil, sample.Contents{}, source.Unsupported(src, "fetch files")
+		return nil, sample.Contents{}, source.Cannot(src, "fetch files", alert.Alert{Handle: h})
 	}
 	secret, err := f.Secret()
 	if err != nil {

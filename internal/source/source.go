@@ -50,6 +50,12 @@ type Traits struct {
 	// NoteRepeatable: to write the same note again leaves one (GuardDuty, whose comment
 	// is replaced). A note in doubt is sent again without being looked for.
 	NoteRepeatable bool
+	// Accounts: its alerts tell the cloud account and region of what they are about, as
+	// alert.Alert.Resources. Those of any other product are in no environment.
+	Accounts bool
+	// Repeats are the kinds of products whose findings this one tells again, as
+	// alert.Alert.Repeats.
+	Repeats []string
 }
 
 // Health is the result of Check.
@@ -61,6 +67,11 @@ type Health struct {
 	Skew     time.Duration
 	// Missing names scopes by capability: "notes" -> "Threats.view".
 	Missing map[string]string
+	// Retiring are calls whose end the product announces in its replies, and its words.
+	Retiring []string
+	// Coverage is of a product that is made of several places which are switched on and
+	// permitted one by one: all of them, in the order of the configuration.
+	Coverage []Coverage
 }
 
 // Coverage is how far a product is seen in one of the places that it is made of: for
@@ -71,13 +82,6 @@ type Coverage struct {
 	State   string `json:"state"` // enabled, off, denied, error
 	// Detail says more: who reads it, that it is suspended, or what failed.
 	Detail string `json:"detail,omitempty"`
-}
-
-// Coverer is a product of several places that are switched on and permitted one by one.
-type Coverer interface {
-	// Coverage asks every place, in the order of the configuration. It fails only when
-	// it cannot learn where to ask.
-	Coverage(ctx context.Context) ([]Coverage, error)
 }
 
 // Identifier tells the tenant behind a source; its digest is the source's memory
@@ -164,6 +168,16 @@ var ErrToken = errors.New("the page token is no longer valid")
 type Feeder interface {
 	Streams(ctx context.Context) ([]Stream, error)
 	Page(ctx context.Context, s Stream, w Window, token string) (Page, error)
+}
+
+// ErrOutside is why a source has nothing to list or to stream within some scopes: none
+// of what it reads is in them.
+var ErrOutside = errors.New("nothing that is read is within the scopes")
+
+// Scoper is a Feeder that knows which of its streams may have alerts of some scopes.
+type Scoper interface {
+	// StreamsWithin is Streams, without those that have no alert within the scopes.
+	StreamsWithin(ctx context.Context, scopes []alert.Scope) ([]Stream, error)
 }
 
 // Incidents reads the product's own grouping.
@@ -319,6 +333,23 @@ func Capabilities(s Source) []Capability {
 		{"resolve", resolve}, {"fetch", fetch}, {"hosts", hosts},
 		{"isolate", isolate},
 	}
+}
+
+// Alternative is a product that knows what to do in place of what it cannot.
+type Alternative interface {
+	// Instead is the error, fault.Unsupported, for what the product cannot do: what goes
+	// on from "cannot", as in "isolate hosts". Its hint names what can be done about an
+	// alert, of which as little as the handle or the host may be known.
+	Instead(what string, about alert.Alert) error
+}
+
+// Cannot is the error for a capability that a product has not. It says what can be done
+// instead where the product knows.
+func Cannot(s Source, what string, about alert.Alert) error {
+	if a, ok := s.(Alternative); ok {
+		return a.Instead(what, about)
+	}
+	return Unsupported(s, what)
 }
 
 // Unsupported is the error for a capability that a product has not.

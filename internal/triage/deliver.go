@@ -44,6 +44,7 @@ type deliverer struct {
 	traits source.Traits
 	sum    *SourceSummary
 	stop   func() bool
+	part   Environment
 }
 
 // deliver works through the notes that are due now, several at a time, and gives
@@ -136,6 +137,11 @@ func (d *deliverer) item(tx ledger.Tx, o *ledger.Outgoing) (*item, error) {
 	if it.effect, err = tx.Effect(it.key()); err != nil {
 		return nil, err
 	}
+	if it.effect == nil { // what it repeats may have been read after it
+		if direct, err := d.teller(tx, rec); err != nil || direct != nil {
+			return it, err
+		}
+	}
 	files, err := d.files(tx, rec)
 	if err != nil {
 		return nil, err
@@ -217,6 +223,8 @@ const (
 func (d *deliverer) sort(it *item) decision {
 	e, now := it.effect, d.Now()
 	switch {
+	case it.rec.ID != "" && !d.part.remembers(it.rec):
+		return toSkip // a sync of everything has it
 	case it.rec.ID == "", it.rec.State != ledger.AlertOpen && it.rec.State != ledger.AlertDone, it.rec.Marker != it.out.Marker:
 		return toClose
 	case e != nil && (e.State == ledger.EffectDone || e.State == ledger.EffectRefused):

@@ -53,6 +53,9 @@ func (r *syncer) nextNote(tx ledger.Tx, t *target) (time.Time, error) {
 			if err != nil {
 				return next, err
 			}
+			if rec != nil && !r.o.Environment.remembers(rec) {
+				continue
+			}
 			if rec != nil {
 				e, err := tx.Effect(ledger.EffectKey{Source: t.sid, Container: rec.Note, Marker: o.Marker})
 				if err != nil {

@@ -107,6 +107,9 @@ func (s *Service) evaluate(tx ledger.Tx, rec *ledger.Alert) error {
 	if rec.Note == "" || s.Settings.NotesOff {
 		return rec.Move(ledger.AlertDone, "no note: "+noNoteReason(rec))
 	}
+	if direct, err := s.teller(tx, rec); err != nil || direct != nil {
+		return repeated(rec, direct, err)
+	}
 	if err := rec.Move(ledger.AlertOpen, ""); err != nil {
 		return err
 	}
@@ -123,6 +126,9 @@ func (s *Service) withoutVerdict(tx ledger.Tx, rec *ledger.Alert, files []fileSt
 	if f == nil || rec.Note == "" || s.Settings.NotesOff {
 		return rec.Move(ledger.AlertSkipped, why)
 	}
+	if direct, err := s.teller(tx, rec); err != nil || direct != nil {
+		return repeated(rec, direct, err)
+	}
 	marker := noFileMarker(s.Scanner.Engine(), f)
 	if rec.State == ledger.AlertDone && rec.Marker == marker {
 		return nil
@@ -132,6 +138,14 @@ func (s *Service) withoutVerdict(tx ledger.Tx, rec *ledger.Alert, files []fileSt
 	}
 	rec.Marker = marker
 	return tx.PutOutgoing(&ledger.Outgoing{Alert: rec.Key(), Marker: marker})
+}
+
+// repeated ends an alert whose verdict is told on the finding that it repeats.
+func repeated(rec, direct *ledger.Alert, err error) error {
+	if err != nil {
+		return err
+	}
+	return rec.Move(ledger.AlertDone, "no note: it repeats "+direct.Ref().String()+", which is told")
 }
 
 // withoutFile gives the first file that could not be had; nil when there is none.

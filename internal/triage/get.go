@@ -55,7 +55,7 @@ func (s *Service) locate(ctx context.Context, ref alert.Ref) (source.Source, ale
 	if err != nil {
 		return nil, "", err
 	}
-	sid, err := SourceID(ctx, src)
+	sid, err := s.sourceID(ctx, src)
 	return src, sid, err
 }
 

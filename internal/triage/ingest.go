@@ -1,6 +1,8 @@
 package triage
 
 import (
+	"slices"
+
 	"edrc/internal/alert"
 	"edrc/internal/ledger"
 	"edrc/internal/scan"
@@ -32,7 +34,8 @@ func known(tx ledger.Tx, src source.Source, a *alert.Alert) (bool, error) {
 		return false, err
 	}
 	return rec.Digest == a.Digest() && rec.Name == src.Name() && rec.State != ledger.AlertGone &&
-		rec.Severity == a.Severity && rec.Status == a.Status, nil
+		rec.Severity == a.Severity && rec.Status == a.Status && rec.Repeats == a.Repeats && rec.OtherID == a.OtherID &&
+		slices.EqualFunc(rec.Resources, a.Resources, alert.Resource.Equal), nil
 }
 
 // ingest remembers an alert that was read, and starts what it needs.
@@ -50,6 +53,9 @@ func (s *Service) ingest(tx ledger.Tx, src source.Source, a *alert.Alert, sawFil
 		saw = unchanged
 	}
 	describe(rec, src, a, digest)
+	if err := indexFindings(tx, rec); err != nil {
+		return saw, err
+	}
 	if saw == unchanged { // only its name, severity or workflow moved
 		return saw, tx.PutAlert(rec)
 	}
@@ -98,7 +104,8 @@ func describe(rec *ledger.Alert, src source.Source, a *alert.Alert, digest strin
 	rec.Title, rec.Severity, rec.Status = a.Title, a.Severity, a.Status
 	rec.Created, rec.Updated = created, a.Updated
 	rec.Host, rec.User, rec.Files = a.Host, a.User, a.Files
-	rec.Attack, rec.URL = a.Attack, a.URL
+	rec.Attack, rec.URL, rec.Resources = a.Attack, a.URL, a.Resources
+	rec.Repeats, rec.OtherID = a.Repeats, a.OtherID
 }
 
 // notOurs gives the reason why sync leaves an alert alone, "" when it does not.

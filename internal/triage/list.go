@@ -6,7 +6,6 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +23,7 @@ type ListOptions struct {
 	Limit    int           // 0: all
 	ByTime   bool          // newest first instead of worst first
 	Offline  bool          // what the store remembers; no product is asked
+	Repeats  bool          // also what repeats a finding that another source lists
 }
 
 // Row is one alert with what is remembered of it.
@@ -35,6 +35,8 @@ type Row struct {
 	Scan string
 	// Also names alerts of other sources on the same file and host.
 	Also []alert.Ref
+	// Same names alerts of other sources that are the same finding: one repeats the other.
+	Same []alert.Ref
 }
 
 // Listing is the result of List.
@@ -43,14 +45,16 @@ type Listing struct {
 	Total   int // that matched, before the limit
 	Files   int // distinct, of all that matched
 	Sources int
+	Repeats int // left out, because another source lists what they repeat; not in Total
 	Errors  []SourceError
 	Bad     []SourceError // single alerts that could not be read
 }
 
 // List reads the alerts that match from all sources at once, worst first. One
-// source that fails is reported and the others finish.
+// source that fails is reported and the others finish. What repeats a finding that
+// another source lists is left out, and named there.
 func (s *Service) List(ctx context.Context, o ListOptions) (*Listing, error) {
-	picked, err := s.Pick(o.Sources)
+	picked, err := s.pickWithin(o.Sources, o.Query.Scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -62,19 +66,22 @@ func (s *Service) List(ctx context.Context, o ListOptions) (*Listing, error) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	files := map[alert.Hash]struct{}{}
+	fold := newFolding(picked, o, func(r Row) {
+		mu.Lock()
+		defer mu.Unlock()
+		out.Total++
+		for _, f := range r.Alert.Files {
+			if h := f.Best(); h != "" {
+				files[h] = struct{}{}
+			}
+		}
+		top.add(r)
+	})
 	for _, src := range picked {
+		take, end := fold.of(ctx, src)
 		wg.Go(func() {
-			err := s.listOne(ctx, src, o, func(r Row) {
-				mu.Lock()
-				defer mu.Unlock()
-				out.Total++
-				for _, f := range r.Alert.Files {
-					if h := f.Best(); h != "" {
-						files[h] = struct{}{}
-					}
-				}
-				top.add(r)
-			}, func(err error) {
+			defer end()
+			err := s.listOne(ctx, src, o, take, func(err error) {
 				mu.Lock()
 				defer mu.Unlock()
 				out.Bad = append(out.Bad, SourceError{src.Name(), err})
@@ -87,9 +94,14 @@ func (s *Service) List(ctx context.Context, o ListOptions) (*Listing, error) {
 		})
 	}
 	wg.Wait()
+	before := len(out.Errors)
+	out.Errors = elsewhere(out.Errors, len(picked))
+	out.Sources -= before - len(out.Errors)
 	out.Files = len(files)
+	out.Repeats = fold.n
 	out.Rows = top.sorted()
 	linkRows(out.Rows)
+	fold.link(out.Rows)
 	return out, ctx.Err()
 }
 
@@ -107,7 +119,7 @@ func Worst(rows []Row, o ListOptions) ([]Row, int) {
 
 // listOne gives the matching rows of one source.
 func (s *Service) listOne(ctx context.Context, src source.Source, o ListOptions, add func(Row), bad func(error)) error {
-	sid, err := SourceID(ctx, src)
+	sid, err := s.sourceID(ctx, src)
 	if err != nil {
 		return err
 	}
@@ -258,7 +270,7 @@ func (s *Service) remembered(ctx context.Context, src source.Source, sid alert.S
 func recall(rec *ledger.Alert, name string) alert.Alert {
 	return alert.Alert{Handle: rec.Handle, Ref: alert.Ref{Source: name, ID: rec.ID}, Kind: rec.Kind, Title: rec.Title,
 		Severity: rec.Severity, Status: rec.Status, Created: rec.Created, Updated: rec.Updated, Host: rec.Host,
-		User: rec.User, Files: rec.Files, Attack: rec.Attack, URL: rec.URL}
+		User: rec.User, Files: rec.Files, Attack: rec.Attack, URL: rec.URL, Resources: rec.Resources, Repeats: rec.Repeats, OtherID: rec.OtherID}
 }
 
 // linkRows finds alerts of other sources on the same file and host.
@@ -286,7 +298,7 @@ func linkRows(rows []Row) {
 		}
 	}
 	for _, r := range rows {
-		slices.SortFunc(r.Also, func(a, b alert.Ref) int { return strings.Compare(a.String(), b.String()) })
+		sortRefs(r.Also)
 	}
 }
 

@@ -44,7 +44,7 @@ func (s *Service) AddNote(ctx context.Context, ref alert.Ref, text, key string) 
 	}
 	a.Handle.Source = sid
 	if a.Note == "" {
-		return nil, source.Unsupported(src, "take a note on this alert")
+		return nil, source.Cannot(src, "take a note on this alert", *a)
 	}
 	rec := &ledger.Alert{Handle: a.Handle, Created: a.Created, Marker: ledger.Marker(ledger.PurposeManual, key)}
 	d := &deliverer{Service: s, src: src, sid: sid, noter: noter, traits: src.Traits(), sum: newSourceSummary(src.Name()),

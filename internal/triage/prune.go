@@ -160,6 +160,9 @@ func (p *pruner) forgetAlert(tx ledger.Tx, a *ledger.Alert) error {
 			}
 		}
 	}
+	if err := unindexFindings(tx, a); err != nil {
+		return err
+	}
 	return tx.DeleteAlert(a.Key())
 }
 

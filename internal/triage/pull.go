@@ -36,6 +36,7 @@ type puller struct {
 	stop  func() bool
 	ids   *distinct[string]   // of the alerts that were read
 	saw   func(ledger.JobKey) // every file that a new alert names
+	part  Environment
 	// onPage sees each page before it is taken in; nil: nobody.
 	onPage func(context.Context, []alert.Alert) error
 }
@@ -64,7 +65,7 @@ const streamsAtOnce = 4
 // others from being read: what went wrong is a *streamErrors. Only a stop, or the end of
 // the context, leaves streams out.
 func (p *puller) each(ctx context.Context, read func(source.Stream) error) error {
-	streams, err := p.feed.Streams(ctx)
+	streams, err := p.streams(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,14 @@ func (p *puller) each(ctx context.Context, read func(source.Stream) error) error
 	return &streamErrors{errs: errs, all: len(errs) == len(streams)}
 }
 
+// streams gives those that may have alerts of the environment.
+func (p *puller) streams(ctx context.Context) ([]source.Stream, error) {
+	if sc, ok := p.feed.(source.Scoper); ok && !p.part.all() {
+		return sc.StreamsWithin(ctx, p.part.Scopes)
+	}
+	return p.feed.Streams(ctx)
+}
+
 // streamErrors is what went wrong with some streams of a source.
 type streamErrors struct {
 	errs []error
@@ -120,7 +129,7 @@ func apart(err error) []error {
 // follow brings one feed up to date: it finishes a pass that a crash cut short,
 // then makes a pass of its own.
 func (p *puller) follow(ctx context.Context, st source.Stream, by source.Change) error {
-	key := ledger.CursorKey{Source: p.sid, Stream: st.Name, By: string(by)}
+	key := ledger.CursorKey{Source: p.sid, Stream: p.part.stream(st.Name), By: string(by)}
 	cur, err := p.cursor(ctx, key)
 	if err != nil {
 		return err
@@ -197,6 +206,7 @@ func (p *puller) run(ctx context.Context, st source.Stream, by source.Change, cu
 		ch := make(chan reply, 1) // buffered: an abandoned answer is dropped, not leaked
 		go func() {
 			pg, err := p.feed.Page(ctx, st, source.Window{By: by, From: w.From, To: w.To}, token)
+			pg.Alerts = p.part.keeps(pg.Alerts)
 			for i := range pg.Alerts {
 				pg.Alerts[i].Raw = nil // nothing of it is stored, and a thousand of them are megabytes
 			}

@@ -26,11 +26,14 @@ type FieldChange struct {
 	Before  string `json:"before"` // as the product gives it, so that it can be set again
 	After   string `json:"after"`
 	Outcome string `json:"outcome,omitempty"`
+	// Shown is the product's word for it afterwards, where that may be another than After.
+	Shown string `json:"shown,omitempty"`
 }
 
 // Change is one alert that an analyst decided about: what it takes to undo it.
 type Change struct {
-	ID     string                 `json:"id"` // "C-" and 8 characters
+	ID     string                 `json:"id"`           // "C-" and 8 characters
+	Of     string                 `json:"of,omitempty"` // the change that this one undoes
 	State  string                 `json:"state"`
 	Ref    alert.Ref              `json:"ref"`
 	Kind   string                 `json:"kind"`
@@ -81,7 +84,7 @@ func (s *Service) PlanResolve(ctx context.Context, ref alert.Ref, r alert.Resolu
 		return nil, err
 	}
 	a.Handle.Source = sid
-	c := &Change{ID: "C-" + rand.Text()[:8], Ref: ref, Kind: src.Kind(), Handle: a.Handle, Fields: map[string]FieldChange{}, Reason: r.Reason}
+	c := &Change{ID: changeID(), Ref: ref, Kind: src.Kind(), Handle: a.Handle, Fields: map[string]FieldChange{}, Reason: r.Reason}
 	set := func(name, before, after string) {
 		if after != "" {
 			c.Fields[name] = FieldChange{Before: before, After: after}
@@ -95,6 +98,8 @@ func (s *Service) PlanResolve(ctx context.Context, ref alert.Ref, r alert.Resolu
 	}
 	return c, nil
 }
+
+func changeID() string { return "C-" + rand.Text()[:8] }
 
 // Resolve carries a planned change out. The values before it are in the journal
 // before anything is sent; when they cannot be written down, nothing is. The change
@@ -126,6 +131,9 @@ func (s *Service) Resolve(ctx context.Context, c *Change, r alert.Resolution, jo
 	if err != nil {
 		err = fault.At(err, src.Name(), "resolve "+c.Ref.String())
 		c.Error = err.Error()
+	} else if f := c.Fields["verdict"]; f.Outcome == ChangeDone {
+		f.Shown = s.verdictShown(ctx, c)
+		c.Fields["verdict"] = f
 	}
 	if jerr := journal(*c); jerr != nil {
 		err = errors.Join(err, fault.At(jerr, "", "keep what became of "+c.ID))

@@ -17,7 +17,7 @@ import (
 // rest goes on. Stopping early stops the reading.
 func (s *Service) Stream(ctx context.Context, o ListOptions) iter.Seq2[alert.Alert, error] {
 	return func(yield func(alert.Alert, error) bool) {
-		picked, err := s.Pick(o.Sources)
+		picked, err := s.pickWithin(o.Sources, o.Query.Scopes)
 		if err != nil {
 			yield(alert.Alert{}, err)
 			return
@@ -48,13 +48,21 @@ func (s *Service) Stream(ctx context.Context, o ListOptions) iter.Seq2[alert.Ale
 		go func() { wg.Wait(); close(out) }()
 		defer wg.Wait() // nothing outlives the loop over it
 		defer cancel()
+		var outside []error
 		for f := range out {
+			if errors.Is(f.err, source.ErrOutside) { // told when it is so of all
+				outside = append(outside, f.err)
+				continue
+			}
 			if !yield(f.alert, f.err) {
 				return
 			}
 		}
-		if err := ctx.Err(); err != nil {
+		switch err := ctx.Err(); {
+		case err != nil:
 			yield(alert.Alert{}, err)
+		case len(outside) == len(picked) && len(outside) > 0:
+			yield(alert.Alert{}, outside[0])
 		}
 	}
 }

@@ -3,6 +3,7 @@ package triage
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +21,9 @@ type SyncOptions struct {
 	Since      time.Time       // zero: from the watermark; else one more window, moving no watermark
 	MaxRuntime time.Duration   // 0: none
 	Stop       <-chan struct{} // closed: end at the next boundary; nil: never
-	DryRun     bool            // the caller gave a scratch store and a Scanner that spends nothing
+	// Environment: read and note what is in it. What earlier runs left to judge is judged.
+	Environment Environment
+	DryRun      bool // the caller gave a scratch store and a Scanner that spends nothing
 }
 
 // groupsPerRound bounds the notes of one round, so that judging goes on beside them.
@@ -64,7 +67,7 @@ type target struct {
 // left. It can be stopped anywhere; the next run carries on. The error is for what
 // stopped the whole run; the failures of single sources are in the Summary.
 func (s *Service) Sync(ctx context.Context, o SyncOptions) (*Summary, error) {
-	picked, err := s.Pick(o.Sources)
+	picked, err := s.pickWithin(o.Sources, o.Environment.Scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +98,7 @@ func (s *Service) Sync(ctx context.Context, o SyncOptions) (*Summary, error) {
 	if err := s.Scanner.Tidy(ctx); err != nil && !fault.Is(err, fault.Interrupted) {
 		r.sum.Errors = append(r.sum.Errors, SourceError{"spool", fault.At(err, "spool", "")})
 	}
+	r.meet(ctx, picked)
 	r.pullAll(ctx)
 	r.carrier = newCarrier(ctx, r.Settings.withDefaults().Workers)
 	err = r.work(ctx)
@@ -128,18 +132,45 @@ func (r *syncer) mark(why string) {
 	}
 }
 
+// meet learns who the sources are that are not read now, but whose findings the others
+// repeat: what is remembered of them decides where a verdict is told.
+func (r *syncer) meet(ctx context.Context, picked []source.Source) {
+	for _, src := range r.Sources {
+		itself := func(p source.Source) bool { return p.Name() == src.Name() }
+		repeats := func(p source.Source) bool { return slices.Contains(p.Traits().Repeats, src.Kind()) }
+		if !slices.ContainsFunc(picked, itself) && slices.ContainsFunc(picked, repeats) {
+			_, _ = r.sourceID(ctx, src)
+		}
+	}
+}
+
 // pullAll reads every source, side by side: reading is cheap, and only when all
 // is known can the worst be judged first.
 func (r *syncer) pullAll(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, t := range r.targets {
+	errs := make([][]error, len(r.targets))
+	for i, t := range r.targets {
 		wg.Go(func() {
-			for _, err := range r.pullOne(ctx, t) {
-				r.fail(t, err)
+			errs[i] = r.pullOne(ctx, t)
+			for _, err := range errs[i] {
+				if !errors.Is(err, source.ErrOutside) {
+					r.fail(t, err)
+				}
 			}
 		})
 	}
 	wg.Wait()
+	outside := func(list []error) bool {
+		return slices.ContainsFunc(list, func(err error) bool { return errors.Is(err, source.ErrOutside) })
+	}
+	if slices.ContainsFunc(errs, func(list []error) bool { return !outside(list) }) {
+		return // another source has to do with the environment
+	}
+	for i, t := range r.targets {
+		for _, err := range errs[i] {
+			r.fail(t, err)
+		}
+	}
 }
 
 func (r *syncer) fail(t *target, err error) {
@@ -163,7 +194,7 @@ func (r *syncer) pullOne(ctx context.Context, t *target) []error {
 		return []error{source.Unsupported(t.src, "be synced")}
 	}
 	var err error
-	if t.sid, err = SourceID(ctx, t.src); err != nil {
+	if t.sid, err = r.sourceID(ctx, t.src); err != nil {
 		return []error{err}
 	}
 	lease, err := r.acquire(ctx, t.sid)
@@ -176,7 +207,7 @@ func (r *syncer) pullOne(ctx context.Context, t *target) []error {
 	}
 	defer r.release(lease)
 	p := &puller{Service: r.Service, src: t.src, feed: feed, sid: t.sid, lease: lease, sum: t.sum, stop: r.stop, ids: newDistinct[string](),
-		saw: r.touched.add}
+		saw: r.touched.add, part: r.o.Environment}
 	steps := []func() error{func() error { return p.pull(ctx) }}
 	if !r.o.Since.IsZero() {
 		steps = append(steps, func() error { return p.since(ctx, r.o.Since) })
@@ -210,7 +241,7 @@ const sweepEvery = 24 * time.Hour
 // sweepDaily reads the last days by creation once a day: lateness beyond the
 // overlap exists, and only this finds it.
 func (p *puller) sweepDaily(ctx context.Context) error {
-	key := "sweep/" + string(p.sid)
+	key := "sweep/" + p.part.stream(string(p.sid))
 	var last string
 	err := p.Store.View(ctx, func(tx ledger.Tx) (err error) {
 		last, err = tx.Meta(key)
@@ -311,7 +342,7 @@ func (r *syncer) notes(ctx context.Context, t *target) int {
 	if !ok || t.sid == "" || t.failures >= giveUpAfter || t.notSoon.After(r.Now()) {
 		return 0
 	}
-	d := &deliverer{Service: r.Service, src: t.src, sid: t.sid, noter: noter, traits: t.src.Traits(), sum: t.sum, stop: r.stop}
+	d := &deliverer{Service: r.Service, src: t.src, sid: t.sid, noter: noter, traits: t.src.Traits(), sum: t.sum, stop: r.stop, part: r.o.Environment}
 	n, err := d.deliver(ctx, groupsPerRound)
 	switch {
 	case err == nil:

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"edrc/internal/alert"
@@ -72,6 +73,8 @@ type Service struct {
 	Now      func() time.Time
 	Sleep    func(context.Context, time.Duration) error
 	Observe  func(Event) // progress, nil for nobody; called from several goroutines
+
+	sids sync.Map // of every source that has told: its alert.SourceID by its name
 }
 
 // Event is one step of progress, for a person watching.

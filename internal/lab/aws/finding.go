@@ -40,6 +40,9 @@ type finding struct {
 	feedback, comment   string
 	file                world.File
 	image               world.File // the process that did it
+	host                *host
+	person              bool       // of KindKey: a user's key, not a role's session
+	key                 string     // of a user
 	sequence            string     // id of the attack sequence it belongs to
 	signals             []*finding // of an attack sequence
 }
@@ -108,6 +111,9 @@ func (v *Vendor) make(k kind, p place, at time.Time) *finding {
 		f.admin = d.admin
 	}
 	f.updated = f.created
+	hosts := v.fleet(p)
+	f.host, f.key = hosts[n%len(hosts)], v.deployKey(p.account)
+	f.person = k == KindKey && n%2 == 1
 	f.typ, f.severity = k.profile(n)
 	if files := v.opt.Files; len(files) > 0 {
 		f.file, f.image = files[n%len(files)], files[(n*7+3)%len(files)]

@@ -57,7 +57,10 @@ func (v *Vendor) guardduty(w http.ResponseWriter, r *http.Request, body []byte, 
 		v.refuseJSON(w, http.StatusTooManyRequests, "TooManyRequestsException", "Rate exceeded")
 		return
 	case t.denied == name || t.denied == "*":
-		v.refuseJSON(w, http.StatusForbidden, "AccessDeniedException", fmt.Sprintf("User: %s is not authorized to perform: guardduty:%s", who.arn, name))
+		v.denyJSON(w, who, name)
+		return
+	case v.permits(who, "guardduty:"+name, "*", nil) != allowed:
+		v.denyJSON(w, who, name)
 		return
 	}
 	reply, failed := answer()
@@ -250,6 +253,10 @@ func (v *Vendor) malwareScan(p place, id string) (any, *apiError) {
 		}
 	}
 	return nil, &apiError{http.StatusNotFound, "ResourceNotFoundException", "The scan does not exist"}
+}
+
+func (v *Vendor) denyJSON(w http.ResponseWriter, who caller, name string) {
+	v.refuseJSON(w, http.StatusForbidden, "AccessDeniedException", fmt.Sprintf("User: %s is not authorized to perform: guardduty:%s", who.arn, name))
 }
 
 func (v *Vendor) refuseJSON(w http.ResponseWriter, status int, code, message string) {

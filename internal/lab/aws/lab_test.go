@@ -54,10 +54,27 @@ func start(t *testing.T, o world.Options, own aws.Options) *server {
 	t.Cleanup(web.Close)
 	s.url = web.URL
 	secret := strings.Split(strings.Split(s.Config(s.url), `secret_access_key: "`)[1], `"`)[0]
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: whole{transport}}
 	s.cfg = sdkaws.Config{Region: "us-east-1", BaseEndpoint: &s.url, HTTPClient: client, Retryer: func() sdkaws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 1) },
 		Credentials: static("AKIALAB"+home[:9], secret, "")}
 	return s
+}
+
+// whole reads an answer before the SDK sees it. The SDK closes a request's body as soon
+// as the answer begins, which can end a connection that is still read.
+type whole struct{ *http.Transport }
+
+func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := w.Transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, err
 }
 
 func static(id, secret, token string) sdkaws.CredentialsProvider {

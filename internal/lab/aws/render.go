@@ -3,6 +3,7 @@ package aws
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -51,30 +52,46 @@ func (f *finding) title() string {
 }
 
 func (f *finding) hex(what string, n int) string { return digest(what, f.id)[:n] }
-func (f *finding) user() string                  { return "build-" + f.hex("user", 4) }
-func (f *finding) bucket() string                { return "uploads-" + f.hex("bucket", 6) }
-func (f *finding) hostName() string              { return "web-" + f.hex("host", 6) }
 
-// instanceID is one of a few hosts; a sample has the one that samples have.
+// user is whose access key a finding is about: a role or a user.
+func (f *finding) user() string {
+	if f.person {
+		return "deploy"
+	}
+	return f.host.role
+}
+
+func (f *finding) bucket() string { return "uploads-" + f.hex("bucket", 6) }
+
+// instanceID is one of the hosts of its place; a sample has the one that samples have.
 func (f *finding) instanceID() string {
 	if f.kind == KindSample {
 		return "i-99999999"
 	}
-	return "i-0" + f.hex("host", 16)
+	return f.host.id
 }
 
 func (f *finding) instanceARN() string {
 	return "arn:aws:ec2:" + f.region + ":" + f.account + ":instance/" + f.instanceID()
 }
 
+// instance is the host as it was when the finding was made.
 func (f *finding) instance() object {
-	return object{"instanceId": f.instanceID(), "instanceType": "m5.large", "launchTime": "2026-01-05T06:07:08.000Z", "platform": nil,
-		"imageId": "ami-0" + f.hex("image", 16), "instanceState": "running", "availabilityZone": f.region + "a",
-		"iamInstanceProfile": object{"arn": "arn:aws:iam::" + f.account + ":instance-profile/app/web", "id": "AIPALAB" + f.account[:9]},
-		"networkInterfaces": []object{{"networkInterfaceId": "eni-0" + f.hex("eni", 16), "vpcId": "vpc-0" + f.account, "subnetId": "subnet-0" + f.account,
-			"privateIpAddress": "10.0.0.5", "privateIpAddresses": []object{{"privateIpAddress": "10.0.0.5"}}, "publicIp": "198.51.100.7",
-			"ipv6Addresses": []string{}, "securityGroups": []object{{"groupId": "sg-0" + f.account, "groupName": "web"}}}},
-		"tags": []object{{"key": "Name", "value": f.hostName()}, {"key": "env", "value": "prod"}}}
+	if f.kind != KindSample {
+		return f.host.details
+	}
+	out := maps.Clone(f.host.details)
+	out["instanceId"] = f.instanceID()
+	return out
+}
+
+// accessKey is the credential of a role's session, or of a user.
+func (f *finding) accessKey() object {
+	if f.person {
+		return object{"accessKeyId": f.key, "principalId": idOf("AIDA", (&user{name: f.user()}).arn(f.account)), "userType": "IAMUser", "userName": f.user()}
+	}
+	return object{"accessKeyId": "ASIA" + strings.ToUpper(f.hex("key", 16)), "principalId": idOf("AROA", f.user()) + ":" + f.host.id,
+		"userType": "AssumedRole", "userName": f.user()}
 }
 
 // resource is the resource of a finding; what the kind adds to service goes there.
@@ -92,8 +109,7 @@ func (f *finding) resource(service object) object {
 		return f.object(service)
 	case KindKey:
 		service["action"] = object{"actionType": "AWS_API_CALL", "awsApiCallAction": object{"api": "ListBuckets", "serviceName": "s3.amazonaws.com", "callerType": "Remote IP"}}
-		return object{"resourceType": "AccessKey", "accessKeyDetails": object{"accessKeyId": "ASIA" + strings.ToUpper(f.hex("key", 16)),
-			"principalId": "AROALAB:" + f.user(), "userType": "AssumedRole", "userName": f.user()}}
+		return object{"resourceType": "AccessKey", "accessKeyDetails": f.accessKey()}
 	case KindCluster:
 		service["action"] = object{"actionType": "KUBERNETES_API_CALL", "kubernetesApiCallAction": object{"verb": "create", "requestUri": "/apis/rbac"}}
 		return object{"resourceType": "EKSCluster", "eksClusterDetails": f.cluster(),
@@ -113,7 +129,7 @@ func (f *finding) resource(service object) object {
 }
 
 func (f *finding) cluster() object {
-	return object{"name": "eks-" + f.hex("cluster", 4), "arn": "arn:aws:eks:" + f.region + ":" + f.account + ":cluster/eks", "vpcId": "vpc-0" + f.account,
+	return object{"name": "eks-" + f.hex("cluster", 4), "arn": "arn:aws:eks:" + f.region + ":" + f.account + ":cluster/eks", "vpcId": f.host.vpc,
 		"status": "ACTIVE", "tags": []object{}, "createdAt": 1735689600.5}
 }
 
@@ -172,11 +188,11 @@ func (f *finding) group(service object) {
 		signals = append(signals, object{"uid": s.id, "type": "FINDING", "name": s.typ, "description": s.title(), "severity": s.severity, "count": 1,
 			"createdAt": at, "updatedAt": at, "firstSeenAt": at, "lastSeenAt": at, "resourceUids": []string{s.instanceARN()},
 			"signalIndicators": []object{{"key": "MALICIOUS_FILE", "values": []string{"/tmp/" + s.file.Name}, "title": "Malicious file"}}})
-		resources = append(resources, object{"uid": s.instanceARN(), "name": s.hostName(), "accountId": s.account, "region": s.region, "resourceType": "EC2_INSTANCE",
+		resources = append(resources, object{"uid": s.instanceARN(), "name": s.host.name, "accountId": s.account, "region": s.region, "resourceType": "EC2_INSTANCE",
 			"service": "ec2", "cloudPartition": "aws", "tags": []object{}, "data": object{"ec2Instance": object{"instanceState": "running",
-				"IamInstanceProfile": object{"arn": "arn:aws:iam::" + s.account + ":instance-profile/app/web", "id": "AIPALAB" + s.account[:9]}}}})
+				"IamInstanceProfile": object{"arn": s.host.profile, "id": idOf("AIPA", s.host.profile)}}}})
 	}
-	resources = append(resources, object{"uid": "arn:aws:iam::" + f.account + ":instance-profile/app/web", "name": "web", "accountId": f.account, "region": f.region,
+	resources = append(resources, object{"uid": f.host.profile, "name": f.host.profile[strings.LastIndexByte(f.host.profile, '/')+1:], "accountId": f.account, "region": f.region,
 		"resourceType": "IAM_INSTANCE_PROFILE", "data": object{"iamInstanceProfile": object{"ec2InstanceUids": []string{f.instanceID()}}}})
 	service["detection"] = object{"sequence": object{"uid": f.id, "description": "Several instances ran the same malicious file.",
 		"actors":    []object{{"id": "a1", "process": object{"name": "bash", "path": "/usr/bin/bash", "sha256": f.image.SHA256}}},

@@ -16,7 +16,11 @@ import (
 type key struct {
 	account, secret, token string
 	arn, userID            string
+	user, role             string    // whose policies count
 	until                  time.Time // zero: for ever
+	inactive               bool
+	made, used             time.Time
+	usedFor, usedIn        string // service, region
 }
 
 // caller is who signed a request, and for which service and region.
@@ -25,21 +29,23 @@ type caller struct {
 	service, region string
 }
 
-// refusal is an authentication failure: its code in the REST and in the query protocol.
-type refusal struct{ rest, query, message string }
+// refusal is an authentication failure: its code in the REST and in the query protocol,
+// and in EC2's.
+type refusal struct{ rest, query, ec2, message string }
 
 var (
-	errMissing  = &refusal{"MissingAuthenticationTokenException", "MissingAuthenticationToken", "Missing Authentication Token"}
-	errUnknown  = &refusal{"UnrecognizedClientException", "InvalidClientTokenId", "The security token included in the request is invalid."}
-	errExpired  = &refusal{"ExpiredTokenException", "ExpiredToken", "The security token included in the request is expired"}
-	errMismatch = &refusal{"InvalidSignatureException", "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."}
-	errSkewed   = &refusal{"InvalidSignatureException", "SignatureDoesNotMatch", "Signature expired: the request's time is too far from the server's"}
+	errMissing  = &refusal{"MissingAuthenticationTokenException", "MissingAuthenticationToken", "AuthFailure", "Missing Authentication Token"}
+	errUnknown  = &refusal{"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure", "The security token included in the request is invalid."}
+	errExpired  = &refusal{"ExpiredTokenException", "ExpiredToken", "RequestExpired", "The security token included in the request is expired"}
+	errMismatch = &refusal{"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure", "The request signature we calculated does not match the signature you provided."}
+	errSkewed   = &refusal{"InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure", "Signature expired: the request's time is too far from the server's"}
 )
 
 // maxSkew is how far a request's time may be from ours.
 const maxSkew = 5 * time.Minute
 
-// authenticate checks a Signature Version 4, as its documentation describes it.
+// authenticate checks a Signature Version 4, as its documentation describes it. A
+// refused caller has the service and the region that were meant.
 func (v *Vendor) authenticate(r *http.Request, body []byte) (caller, *refusal) {
 	fields, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ")
 	if !ok {
@@ -54,19 +60,20 @@ func (v *Vendor) authenticate(r *http.Request, body []byte) (caller, *refusal) {
 	if len(scope) != 5 || scope[4] != "aws4_request" {
 		return caller{}, errMissing
 	}
+	who := caller{service: scope[3], region: scope[2]}
 	k, known := v.keys[scope[0]]
-	if !known || v.revoked || k.token != r.Header.Get("X-Amz-Security-Token") {
-		return caller{}, errUnknown
+	if !known || v.revoked || k.inactive || k.token != r.Header.Get("X-Amz-Security-Token") {
+		return who, errUnknown
 	}
 	if !k.until.IsZero() && v.opt.Now().After(k.until) {
-		return caller{}, errExpired
+		return who, errExpired
 	}
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	if err != nil || !strings.HasPrefix(r.Header.Get("X-Amz-Date"), scope[1]) {
-		return caller{}, errMismatch
+		return who, errMismatch
 	}
 	if at.Sub(v.opt.Now()).Abs() > maxSkew {
-		return caller{}, errSkewed
+		return who, errSkewed
 	}
 	canonical := canonicalRequest(r, body, given["SignedHeaders"])
 	toSign := strings.Join([]string{"AWS4-HMAC-SHA256", r.Header.Get("X-Amz-Date"), strings.Join(scope[1:], "/"), sum(canonical)}, "\n")
@@ -77,9 +84,22 @@ func (v *Vendor) authenticate(r *http.Request, body []byte) (caller, *refusal) {
 		mac = h.Sum(nil)
 	}
 	if !hmac.Equal([]byte(hex.EncodeToString(mac)), []byte(given["Signature"])) {
-		return caller{}, errMismatch
+		return who, errMismatch
 	}
-	return caller{k, scope[3], scope[2]}, nil
+	k.used, k.usedFor, k.usedIn = v.opt.Now(), who.service, who.region
+	v.keys[scope[0]] = k
+	who.key = k
+	return who, nil
+}
+
+// serviceOf gives the service that a request is signed for, "" for none.
+func serviceOf(r *http.Request) string {
+	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	scope, _, _ = strings.Cut(scope, ",")
+	if parts := strings.Split(scope, "/"); len(parts) == 5 {
+		return parts[3]
+	}
+	return ""
 }
 
 func sum(s string) string {

@@ -23,6 +23,8 @@ type Options struct {
 	Regions []string
 	// Standalone: no account administers another one.
 	Standalone bool
+	// Bare: the accounts have no instances, users and roles but those that lead in.
+	Bare bool
 }
 
 // Role is the name of the role that leads into an account.
@@ -50,6 +52,10 @@ type Vendor struct {
 	secret    string
 	requests  map[string]int // by operation
 	sessions  []Session
+	services  map[string]service
+	accounts  map[string]*account
+	regions   map[place]*region
+	fleets    map[place][]*host
 }
 
 // place is where a detector is.
@@ -85,18 +91,41 @@ func New(o world.Options, own Options) *Vendor {
 	}
 	v := &Vendor{opt: o, own: own, keys: map[string]key{}, detectors: map[place]*detector{}, byID: map[string]*detector{},
 		findings: map[string]*finding{}, troubles: map[place]trouble{}, requests: map[string]int{}, secret: fmt.Sprint("lab-", o.Seed)}
-	home := own.Accounts[0]
-	v.keys["AKIALAB"+home[:9]] = key{account: home, secret: v.secretOf(home), arn: "arn:aws:iam::" + home + ":user/edrc", userID: "AIDALAB" + home[:9]}
+	v.services, v.accounts, v.regions, v.fleets = services(), map[string]*account{}, map[place]*region{}, map[place][]*host{}
+	v.open()
 	for _, account := range own.Accounts {
 		for _, region := range own.Regions {
 			v.enable(place{account, region})
+			if !own.Bare {
+				v.fleet(place{account, region})
+			}
 		}
 	}
 	v.populate(o.Alerts)
 	return v
 }
 
-func (v *Vendor) secretOf(account string) string { return digest(v.secret, account)[:40] }
+// open makes the user and the roles that lead into the accounts. They may do everything.
+func (v *Vendor) open() {
+	home := v.own.Accounts[0]
+	u := v.accountOf(home).addUser("edrc-lab", map[string]string{"all": allowAll})
+	id, _ := v.Key()
+	v.addKey(home, u, id)
+	for _, a := range v.own.Accounts {
+		trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},`+
+			`"Action":["sts:AssumeRole","sts:SetSourceIdentity"],"Condition":{"StringEquals":{"sts:ExternalId":%q}}}}`, home, ExternalID(a))
+		v.accountOf(a).addRole(Role, "/", trust).policies["all"] = allowAll
+	}
+}
+
+const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
+
+// Key is the access key of the configuration: of a user of the first account, who may
+// do everything.
+func (v *Vendor) Key() (id, secret string) {
+	id = "AKIALAB" + v.own.Accounts[0][:9]
+	return id, digest(v.secret, id)[:40]
+}
 
 // enable switches GuardDuty on.
 func (v *Vendor) enable(p place) *detector {
@@ -117,23 +146,23 @@ func digest(parts ...string) string {
 // Config implements world.Vendor. It holds the lab's key.
 func (v *Vendor) Config(url string) string {
 	home := v.own.Accounts[0]
+	id, secret := v.Key()
 	accounts := []string{fmt.Sprintf("{id: %q}", home)}
-	if v.own.Standalone {
-		for _, a := range v.own.Accounts[1:] {
-			accounts = append(accounts, fmt.Sprintf("{id: %q, role_arn: %q, external_id: %q}", a, roleARN(a), ExternalID(a)))
-		}
+	for _, a := range v.own.Accounts[1:] {
+		accounts = append(accounts, fmt.Sprintf("{id: %q, role_arn: %q, external_id: %q}", a, roleARN(a), ExternalID(a)))
 	}
 	return fmt.Sprintf("{kind: guardduty, endpoint_url: %q, access_key_id: %q, secret_access_key: %q, settle: 0s, regions: [%s], accounts: [%s]}",
-		url, "AKIALAB"+home[:9], v.secretOf(home), strings.Join(v.own.Regions, ", "), strings.Join(accounts, ", "))
+		url, id, secret, strings.Join(v.own.Regions, ", "), strings.Join(accounts, ", "))
 }
 
 func roleARN(account string) string { return "arn:aws:iam::" + account + ":role/" + Role }
 
-// State implements world.Vendor. The keys of Notes are region/findingId.
+// State implements world.Vendor. The keys of Notes are region/findingId. Isolated is
+// everything that is contained: see contained.
 func (v *Vendor) State() world.State {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	s := world.State{Alerts: len(v.findings), Notes: map[string][]string{}}
+	s := world.State{Alerts: len(v.findings), Notes: map[string][]string{}, Isolated: v.contained()}
 	for _, f := range v.findings {
 		if f.comment != "" {
 			s.Notes[f.region+"/"+f.id] = []string{f.comment} // one: feedback replaces the one before
@@ -177,24 +206,29 @@ func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	who, bad := v.authenticate(r, body)
-	if isREST(r) {
-		if bad != nil {
-			v.refuseJSON(w, http.StatusForbidden, bad.rest, bad.message)
-			return
-		}
+	_, query := v.services[who.service]
+	switch {
+	case isREST(r) && bad != nil:
+		v.refuseJSON(w, http.StatusForbidden, bad.rest, bad.message)
+	case isREST(r):
 		v.guardduty(w, r, body, who)
-		return
+	case bad != nil && who.service == "ec2":
+		v.refuse(w, who.service, &apiError{http.StatusUnauthorized, bad.ec2, bad.message})
+	case bad != nil:
+		v.refuse(w, who.service, &apiError{http.StatusForbidden, bad.query, bad.message})
+	case !query:
+		v.refuse(w, who.service, refused("InvalidAction", "Could not find operation for service %s", who.service))
+	default:
+		v.query(w, r, body, who)
 	}
-	if bad != nil {
-		v.refuseXML(w, http.StatusForbidden, bad.query, bad.message)
-		return
-	}
-	v.sts(w, r, body, who)
 }
 
 // Writes says whether a request changes something.
 func (v *Vendor) Writes(r *http.Request) bool {
 	path := r.URL.Path
+	if !isREST(r) {
+		return writes(r)
+	}
 	return r.Method == http.MethodPost && (path == "/detector" || strings.HasSuffix(path, "/findings/archive") ||
 		strings.HasSuffix(path, "/findings/unarchive") || strings.HasSuffix(path, "/findings/feedback"))
 }
@@ -203,14 +237,18 @@ func (v *Vendor) Writes(r *http.Request) bool {
 // in the protocol of the request. pick varies the dialect: many services say 400 for a
 // throttled request, and the code alone tells.
 func (v *Vendor) Refuse(w http.ResponseWriter, r *http.Request, status int, pick uint64) {
-	rest := isREST(r)
-	code := map[int]string{429: "TooManyRequestsException", 500: "InternalServerErrorException", 503: "ServiceUnavailableException"}[status]
-	if status == http.StatusTooManyRequests && (pick%2 == 0 || !rest) {
-		status, code = http.StatusBadRequest, "ThrottlingException"
-	}
-	if !rest {
-		v.refuseXML(w, status, strings.TrimSuffix(code, "Exception"), "Rate exceeded or server busy")
+	if !isREST(r) {
+		service := serviceOf(r)
+		e := &apiError{status, map[int]string{500: "InternalFailure", 503: "ServiceUnavailable"}[status], "The server is busy"}
+		if status == http.StatusTooManyRequests {
+			e = throttled(service)
+		}
+		v.refuse(w, service, e)
 		return
+	}
+	code := map[int]string{429: "TooManyRequestsException", 500: "InternalServerErrorException", 503: "ServiceUnavailableException"}[status]
+	if status == http.StatusTooManyRequests && pick%2 == 0 {
+		status, code = http.StatusBadRequest, "ThrottlingException"
 	}
 	v.refuseJSON(w, status, code, "Rate exceeded or server busy")
 }

@@ -64,9 +64,18 @@ func (v *Vendor) put(a *alert) *alert {
 	return a
 }
 
+// uploadTime is how long a client may wait for a file that a sensor has just seen.
+const uploadTime = 15 * time.Minute
+
 // seed makes one of the alerts that an organisation starts with, over three days.
 func (v *Vendor) seed(i, of int) {
 	a := v.put(v.draw(v.opt.Now().Add(-time.Minute - time.Duration(i)*70*time.Hour/time.Duration(of))))
+	if f := v.about(a); f != nil && v.opt.Now().Sub(a.created) < uploadTime {
+		a.blocked = false
+		if v.copies[f.SHA256] == nil { // what has just run for the first time is uploaded
+			v.copies[f.SHA256] = &stored{by: a.device, since: a.created}
+		}
+	}
 	switch k := v.rng.IntN(20); k {
 	case 0:
 		a.status, a.closure, a.determination, a.changedBy = "CLOSED", "RESOLVED", "TRUE_POSITIVE", "alex@lab.example"

@@ -192,3 +192,26 @@ func kindOf(v any) string {
 	}
 	return reflect.TypeOf(v).Kind().String()
 }
+
+func TestWhatWasJustSeenIsUploadedSoon(t *testing.T) {
+	now := time.Now()
+	var files []world.File
+	for i := range 9 {
+		files = append(files, world.File{Name: "a.exe", SHA256: fmt.Sprintf("%064x", i+1), Size: 1})
+	}
+	v := New(world.Options{Files: files, Alerts: 4000, Now: func() time.Time { return now }, FetchTime: 30 * time.Second})
+	fresh := 0
+	for _, a := range v.alerts {
+		f := v.about(a)
+		if f == nil || now.Sub(a.created) >= uploadTime {
+			continue
+		}
+		fresh++
+		if status, body := ask(t, v, http.MethodGet, "/ubs/v1/orgs/"+OrgKey+"/sha256/"+f.SHA256+"/metadata", ""); status != http.StatusOK || a.blocked {
+			t.Errorf("the file of an alert from %s ago: %d %v", now.Sub(a.created), status, body)
+		}
+	}
+	if fresh == 0 {
+		t.Error("no alert is fresh")
+	}
+}

@@ -67,6 +67,13 @@ func New(o world.Options) *Vendor {
 	return v
 }
 
+// New5 makes a tenant of Cortex XDR 5, which has cases and issues, too.
+func New5(o world.Options) *Vendor {
+	v := New(o)
+	v.version = "5"
+	return v
+}
+
 // hex gives 2n hex digits.
 func (v *Vendor) hex(n int) string {
 	b := make([]byte, n)

@@ -22,6 +22,7 @@ type instruction struct {
 	Held    bool     `json:"held"`
 	Valid   bool     `json:"valid"`
 	Status  string   `json:"status"`
+	Path    string   `json:"path"`
 }
 
 // Control implements world.Vendor:
@@ -36,6 +37,7 @@ type instruction struct {
 //	fetch {"time"}              how long an endpoint takes: "2s"
 //	scope {"scope","missing"}   what the API client may not do: "Alerts: Write", or "licence:containment"
 //	sample {"sha256","held"}    whether the cloud has a copy of a file
+//	retiring {"path"}           replies of paths that start so announce their end; "" is none
 //	throttle {"count","unit","wait"}  the next requests are 429; unit "s" or "ms", wait in seconds
 //	place {"region","location","status"}  the tenant lives elsewhere; status 201 or 308
 func (v *Vendor) Control(verb string, body []byte) error {
@@ -98,6 +100,8 @@ func (v *Vendor) obey(verb string, o instruction) error {
 		v.fetch = d
 	case "scope":
 		v.missing[o.Scope] = o.Missing
+	case "retiring":
+		v.retiring = o.Path
 	case "sample":
 		v.samples[strings.ToLower(o.SHA256)] = o.Held
 	default:

@@ -23,19 +23,20 @@ type Vendor struct {
 	opt    world.Options
 	routes *http.ServeMux
 
-	mu      sync.Mutex
-	rng     *rand.Rand
-	cid     string
-	id      string // of the API client
-	secret  string
-	members map[string]bool      // child tenants that a token may be asked for
-	tokens  map[string]time.Time // when each ends
-	issued  int
-	refused bool // the API client was deleted
-	missing map[string]bool
-	place   place
-	slow    throttle
-	fetch   time.Duration
+	mu       sync.Mutex
+	rng      *rand.Rand
+	cid      string
+	id       string // of the API client
+	secret   string
+	members  map[string]bool      // child tenants that a token may be asked for
+	tokens   map[string]time.Time // when each ends
+	issued   int
+	refused  bool // the API client was deleted
+	missing  map[string]bool
+	retiring string // paths that start so are about to go
+	place    place
+	slow     throttle
+	fetch    time.Duration
 
 	hosts    []*host
 	byHost   map[string]*host // by id and by name
@@ -145,6 +146,9 @@ func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Ratelimit-Remaining", "5990")
 	h.Set("X-Cs-Traceid", v.trace())
 	h.Set("X-Cs-Region", v.region())
+	if v.retiring != "" && strings.HasPrefix(r.URL.Path, v.retiring) {
+		h.Set("X-Api-Deprecation-Date", "2027-03-31")
+	}
 	switch {
 	case v.slow.Count > 0:
 		v.slow.Count--

@@ -34,6 +34,18 @@ func (v *Vendor) AddFile(f *world.File, online bool) string {
 	return v.add(addition{age: time.Minute, machine: v.addMachine(online), file: f}).id
 }
 
+// AddMachines makes n machines more, the last of which is called "farm".
+func (v *Vendor) AddMachines(n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range n {
+		m := v.addMachine(true)
+		if m.name = fmt.Sprintf("farm-%05d.lab.example", i); i == n-1 {
+			m.name = "farm.lab.example"
+		}
+	}
+}
+
 // Plant puts a comment of another tool on an alert, or on "incident/" and an id,
 // visible at once.
 func (v *Vendor) Plant(id, text string) error {

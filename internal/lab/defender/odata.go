@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -144,6 +145,10 @@ func serve[T any](w http.ResponseWriter, r *http.Request, t table[T]) {
 		skip, err = strconv.Atoi(s)
 	}
 	field, way, _ := strings.Cut(cmp.Or(q.Get("$orderby"), t.fields[0]+" desc"), " ")
+	var chosen []string
+	if s := q.Get("$select"); s != "" {
+		chosen = strings.Split(s, ",")
+	}
 	if err == nil && (!slices.Contains(t.fields, field) || t.plain && q.Has("$orderby")) {
 		err = fmt.Errorf("the property %q cannot be sorted by", field)
 	}
@@ -168,7 +173,11 @@ func serve[T any](w http.ResponseWriter, r *http.Request, t table[T]) {
 	rows = rows[min(skip, total):min(skip+top, total)]
 	items := make([]object, 0, len(rows))
 	for _, row := range rows {
-		items = append(items, t.render(row))
+		item := t.render(row)
+		if len(chosen) > 0 {
+			maps.DeleteFunc(item, func(name string, _ any) bool { return !slices.Contains(chosen, name) })
+		}
+		items = append(items, item)
 	}
 	reply := object{"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#list", "value": items}
 	if q.Get("$count") == "true" {

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,9 +20,7 @@ import (
 // policy lets in, and when it was last used.
 func (s *session) roleBlast(ctx context.Context, role *types.Role, p *respond.Plan) error {
 	var shared []string
-	users := trusted(decoded(aws.ToString(role.AssumeRolePolicyDocument)))
-	p.Blast = append(p.Blast, respond.Fact{What: "may be used by", Value: firstOf(strings.Join(users, ", "), "nobody that its trust policy names")})
-	if others := slices.DeleteFunc(slices.Clone(users), func(u string) bool { return strings.HasPrefix(u, "ec2.amazonaws.com") }); len(others) > 0 {
+	if others := s.trustBlast(decoded(aws.ToString(role.AssumeRolePolicyDocument)), p); len(others) > 0 {
 		shared = append(shared, "it may be used by "+strings.Join(others, ", "))
 	}
 	last := "never, or longer ago than AWS remembers"
@@ -69,11 +66,11 @@ func unknownUsers(p *respond.Plan) (out []string) {
 // profiles gives the ARNs of the instance profiles that hold a role.
 func (s *session) profiles(ctx context.Context, role string) ([]string, error) {
 	var out []string
-	pages := iam.NewListInstanceProfilesForRolePaginator(s.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	in := &iam.ListInstanceProfilesForRoleInput{RoleName: &role}
+	for page, err := range pages(ctx, s, s.iam.listInstanceProfilesForRole, in, &in.Marker,
+		func(o *iam.ListInstanceProfilesForRoleOutput) *string { return o.Marker }) {
 		if err != nil {
-			return nil, s.fail(err)
+			return nil, err
 		}
 		for _, p := range page.InstanceProfiles {
 			out = append(out, aws.ToString(p.Arn))
@@ -114,12 +111,11 @@ func (s *session) usedByInstances(ctx context.Context, profiles []string, p *res
 // here: one pass serves every profile.
 func (s *session) instancesWith(ctx context.Context, profiles []string, p *respond.Plan) (int, error) {
 	n := 0
-	pages := ec2.NewDescribeInstancesPaginator(s.ec2, &ec2.DescribeInstancesInput{MaxResults: aws.Int32(1000),
-		Filters: []ec2types.Filter{{Name: aws.String("instance-state-name"), Values: []string{"pending", "running", "stopping", "stopped"}}}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	in := &ec2.DescribeInstancesInput{MaxResults: aws.Int32(1000),
+		Filters: []ec2types.Filter{{Name: aws.String("instance-state-name"), Values: []string{"pending", "running", "stopping", "stopped"}}}}
+	for page, err := range pages(ctx, s, s.ec2.describeInstances, in, &in.NextToken, func(o *ec2.DescribeInstancesOutput) *string { return o.NextToken }) {
 		if err != nil {
-			return n, s.fail(err)
+			return n, err
 		}
 		for _, r := range page.Reservations {
 			for _, i := range r.Instances {
@@ -127,72 +123,26 @@ func (s *session) instancesWith(ctx context.Context, profiles []string, p *respo
 					continue
 				}
 				n++
-				id, tag := aws.ToString(i.InstanceId), tagMap(i.Tags)
-				p.Touched = append(p.Touched, respond.Touched{Kind: respond.Instance, ID: id, Name: tag["Name"], Account: s.account, Tags: tag})
-				p.Blast = append(p.Blast, respond.Fact{What: "instance", Value: strings.TrimSpace(fmt.Sprintf("%s %s %s (%s)", s.region, id, tag["Name"], stateOf(i)))})
+				s.instanceBlast(i, p)
 			}
 		}
 	}
 	return n, nil
 }
 
-// trusted gives the principals that a trust policy allows. A policy that cannot be read
-// is told as one: it may let anybody in.
-func trusted(doc string) []string {
-	var policy struct {
-		Statement statements
-	}
-	if err := json.Unmarshal([]byte(doc), &policy); err != nil {
-		return []string{"somebody: its trust policy cannot be read"}
-	}
-	var out []string
-	for _, s := range policy.Statement {
-		if s.Effect != "Allow" {
-			continue
+// instanceBlast adds an instance, and what starts more of them: Auto Scaling and launch
+// templates leave tags on the instances that they start.
+func (s *session) instanceBlast(i ec2types.Instance, p *respond.Plan) {
+	id, tag := aws.ToString(i.InstanceId), tagMap(i.Tags)
+	p.Touched = append(p.Touched, respond.Touched{Kind: respond.Instance, ID: id, Name: tag["Name"], Account: s.account, Tags: tag})
+	words := []string{s.region, id, tag["Name"], "(" + string(stateOf(i)) + ")"}
+	p.Blast = append(p.Blast, respond.Fact{What: "instance", Value: strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")})
+	for _, starter := range []struct{ what, tag string }{
+		{"Auto Scaling group", "aws:autoscaling:groupName"}, {"launch template", "aws:ec2launchtemplate:id"},
+	} {
+		f := respond.Fact{What: starter.what, Value: s.region + " " + tag[starter.tag] + ": the instances that it starts get the role, too"}
+		if tag[starter.tag] != "" && !slices.Contains(p.Blast, f) {
+			p.Blast = append(p.Blast, f)
 		}
-		out = append(out, s.principals()...)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// statements are one, or a list.
-type statements []statement
-
-type statement struct {
-	Effect    string
-	Principal json.RawMessage
-}
-
-// UnmarshalJSON takes both forms that IAM allows.
-func (s *statements) UnmarshalJSON(b []byte) error {
-	var one statement
-	if err := json.Unmarshal(b, &one); err == nil {
-		*s = statements{one}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]statement)(s))
-}
-
-// principals are "*", or names by their kind, one or a list of each.
-func (s statement) principals() []string {
-	var word string
-	if json.Unmarshal(s.Principal, &word) == nil {
-		return []string{word}
-	}
-	var kinds map[string]json.RawMessage
-	if json.Unmarshal(s.Principal, &kinds) != nil {
-		return []string{"somebody: a principal cannot be read"}
-	}
-	var out []string
-	for _, raw := range kinds {
-		var many []string
-		if json.Unmarshal(raw, &word) == nil {
-			many = []string{word}
-		} else if json.Unmarshal(raw, &many) != nil {
-			many = []string{"somebody: a principal cannot be read"}
-		}
-		out = append(out, many...)
-	}
-	return out
 }

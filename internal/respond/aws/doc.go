@@ -2,6 +2,7 @@
 //
 //   - isolate role: a deny-all inline policy on the role. It holds for sessions that
 //     were issued already, because policies are evaluated at each request.
+//     IAM is asked afterwards what it would answer to such a session.
 //   - isolate security-group: every network interface of an instance goes into an
 //     empty security group of its VPC. Interfaces are changed one by one, because
 //     ModifyInstanceAttribute is for instances with one interface only.

@@ -3,15 +3,8 @@ package aws
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"edrc/internal/awsconn"
 	"edrc/internal/fault"
@@ -48,10 +41,11 @@ type session struct {
 	d               *Driver
 	account, region string
 	who             awsconn.Identity
-	ec2             *ec2.Client
-	iam             *iam.Client
-	asg             *autoscaling.Client
-	elb             *elb.Client
+	about           string // what the calls are about, for refusals: "role web"
+	ec2             ec2Calls
+	iam             iamCalls
+	asg             asgCalls
+	elb             elbCalls
 }
 
 // at gives the session of an account and a region. account "" is the credential's own.
@@ -73,8 +67,7 @@ func (d *Driver) at(ctx context.Context, account, region string) (*session, erro
 		return nil, fault.New(fault.Denied, "the target is in account %s, and the credential belongs to %s", account, who.Account).
 			WithHint("give account %s a role_arn in the configuration", account)
 	}
-	s := &session{d: d, account: who.Account, region: region, who: who, ec2: ec2.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg),
-		asg: autoscaling.NewFromConfig(cfg), elb: elb.NewFromConfig(cfg)}
+	s := &session{d: d, account: who.Account, region: region, who: who, ec2: newEC2(cfg), iam: newIAM(cfg), asg: newASG(cfg), elb: newELB(cfg)}
 	if d.sessions == nil {
 		d.sessions = map[string]*session{}
 	}
@@ -82,8 +75,17 @@ func (d *Driver) at(ctx context.Context, account, region string) (*session, erro
 	return s, nil
 }
 
+// of is the session for calls about one thing.
+func (s *session) of(what string) *session {
+	c := *s
+	c.about = what
+	return &c
+}
+
 // step is one change. Its exported fields are its JSON, prior state included.
 type step interface {
+	// about names what is changed, for a message.
+	about() string
 	apply(ctx context.Context, s *session) (respond.Outcome, error)
 	revert(ctx context.Context, s *session) (respond.Outcome, error)
 	read(ctx context.Context, s *session) (respond.Reading, error)
@@ -97,6 +99,7 @@ type rehearsable interface {
 // The kinds of steps. A kind is never changed once it was released: journals hold it.
 const (
 	kindPolicy     = "aws.role-policy/v1"
+	kindDenied     = "aws.role-denied/v1"
 	kindGroup      = "aws.group/v1"
 	kindEmpty      = "aws.group-empty/v1"
 	kindOpen       = "aws.group-open/v1"
@@ -118,6 +121,8 @@ func blank(kind string) step {
 	switch kind {
 	case kindPolicy:
 		return &rolePolicy{}
+	case kindDenied:
+		return &roleDenied{}
 	case kindGroup:
 		return &group{}
 	case kindEmpty:
@@ -197,7 +202,10 @@ func (d *Driver) open(ctx context.Context, s respond.Step) (step, *session, erro
 		return nil, nil, err
 	}
 	at, err := d.at(ctx, s.Account, s.Region)
-	return x, at, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return x, at.of(x.about()), nil
 }
 
 // Do implements respond.Driver.
@@ -249,68 +257,4 @@ func (d *Driver) Plan(ctx context.Context, r respond.Request) (respond.Plan, err
 		return d.planKey(ctx, r)
 	}
 	return respond.Plan{}, fault.New(fault.Unsupported, "AWS has nothing to %s", r.Verb)
-}
-
-// scope is where a target may be.
-type scope struct{ account, region string }
-
-// scopes gives where a target is looked for: where it says, else everywhere that is
-// configured. global is for what has no region.
-func (d *Driver) scopes(ctx context.Context, t respond.Target, global bool) ([]scope, error) {
-	accounts, regions := []string{t.Account}, []string{t.Region}
-	var err error
-	if t.Account == "" {
-		if accounts, err = d.Conn.Accounts(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if t.Region == "" || global {
-		if regions, err = d.Conn.Regions(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if global {
-		regions = regions[:1]
-	}
-	var out []scope
-	for _, a := range accounts {
-		for _, r := range regions {
-			out = append(out, scope{a, r})
-		}
-	}
-	return out, nil
-}
-
-// search asks one scope after the other. look says whether the target is there.
-func (d *Driver) search(ctx context.Context, t respond.Target, global bool, look func(*session) (bool, error)) ([]*session, error) {
-	scopes, err := d.scopes(ctx, t, global)
-	if err != nil {
-		return nil, err
-	}
-	var found []*session
-	var places []string
-	var failed error
-	for _, sc := range scopes {
-		s, err := d.at(ctx, sc.account, sc.region)
-		if err == nil {
-			var there bool
-			if there, err = look(s); err == nil && there {
-				found = append(found, s)
-			}
-		}
-		if err != nil && failed == nil {
-			failed = err
-		}
-		places = append(places, strings.Trim(sc.account+"/"+sc.region, "/"))
-	}
-	switch {
-	case len(found) == 1 || len(found) > 1 && !global:
-		return found, nil
-	case len(found) > 1:
-		return nil, fault.Usagef("%s is in %d accounts", t.ID, len(found)).WithHint("say which one: give its ARN")
-	case failed != nil:
-		return nil, fault.At(failed, "", fmt.Sprintf("look for %s", t.ID))
-	}
-	return nil, fault.New(fault.NotFound, "there is no %s %s in %s", t.Kind, t.ID, strings.Join(places, ", ")).
-		WithHint("check the id, and the accounts and regions of the configuration; a terminated instance is forgotten after an hour")
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/aws/smithy-go"
 
+	"edrc/internal/awsconn"
 	"edrc/internal/fault"
 )
 
@@ -59,9 +61,20 @@ func hint(c string) string {
 	return ""
 }
 
+// everything is what an action is allowed on that knows no resources.
+const everything = "*"
+
+// resource is what a call was about. Of the calls that describe, IAM knows no resources.
+func (s *session) resource(err error) string {
+	if strings.Contains(awsconn.Action(err), ":Describe") {
+		return everything
+	}
+	return s.about
+}
+
 // fail turns the error of a reading call into a fault of this account and region.
 func (s *session) fail(err error) error {
-	err = s.d.Conn.Explain(err, s.account, s.region)
+	err = s.d.Conn.Explain(awsconn.On(err, s.resource(err)), s.account, s.region)
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		return err

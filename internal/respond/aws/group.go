@@ -42,7 +42,7 @@ type group struct {
 
 // find gives the group, nil when the VPC has none of that name.
 func (g group) find(ctx context.Context, s *session) (*types.SecurityGroup, error) {
-	out, err := s.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
+	out, err := s.ec2.describeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
 		{Name: aws.String("vpc-id"), Values: []string{g.VPC}}, {Name: aws.String("group-name"), Values: []string{g.Name}}}})
 	if err != nil {
 		return nil, s.fail(err)
@@ -87,6 +87,8 @@ func (g group) input() *ec2.CreateSecurityGroupInput {
 		TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeSecurityGroup, Tags: tags}}}
 }
 
+func (g group) about() string { return "security group " + g.Name + " of " + g.VPC }
+
 func (g *group) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 	x, err := g.find(ctx, s)
 	if err == nil && x == nil {
@@ -104,7 +106,7 @@ func (g *group) apply(ctx context.Context, s *session) (respond.Outcome, error) 
 // create makes the group. It gives the one that is there when somebody was faster, or
 // when the first answer was lost.
 func (g *group) create(ctx context.Context, s *session) (*types.SecurityGroup, error) {
-	_, err := s.ec2.CreateSecurityGroup(ctx, g.input())
+	_, err := s.ec2.createSecurityGroup(ctx, g.input())
 	if is(err, "InvalidGroup.Duplicate") {
 		if x, ferr := g.find(ctx, s); ferr != nil || x != nil {
 			return x, ferr
@@ -133,7 +135,7 @@ func (g group) remove(ctx context.Context, s *session, id string) (respond.Outco
 	if len(users) > 0 {
 		return left(fmt.Sprintf("group %s (%s) is still used by %s", g.Name, id, strings.Join(users, ", ")))
 	}
-	_, err = s.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &id})
+	_, err = s.ec2.deleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &id})
 	switch {
 	case is(err, "DependencyViolation", "InvalidGroup.InUse"):
 		return left(fmt.Sprintf("group %s (%s) is still used: AWS does not delete it", g.Name, id))
@@ -159,19 +161,17 @@ func (g *group) read(ctx context.Context, s *session) (respond.Reading, error) {
 func (g *group) rehearse(ctx context.Context, s *session) error {
 	in := g.input()
 	in.DryRun = aws.Bool(true)
-	_, err := s.ec2.CreateSecurityGroup(ctx, in)
+	_, err := s.ec2.createSecurityGroup(ctx, in)
 	return dryRun(err)
 }
 
 // interfacesIn gives the network interfaces that are in a group.
 func (s *session) interfacesIn(ctx context.Context, id string) ([]string, error) {
 	var out []string
-	pages := ec2.NewDescribeNetworkInterfacesPaginator(s.ec2, &ec2.DescribeNetworkInterfacesInput{
-		Filters: []types.Filter{{Name: aws.String("group-id"), Values: []string{id}}}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	in := &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{{Name: aws.String("group-id"), Values: []string{id}}}}
+	for page, err := range s.networkInterfaces(ctx, in) {
 		if err != nil {
-			return nil, s.fail(err)
+			return nil, err
 		}
 		for _, n := range page.NetworkInterfaces {
 			out = append(out, aws.ToString(n.NetworkInterfaceId))
@@ -183,12 +183,11 @@ func (s *session) interfacesIn(ctx context.Context, id string) ([]string, error)
 // rules gives every rule of a group.
 func (s *session) rules(ctx context.Context, id string) ([]types.SecurityGroupRule, error) {
 	var out []types.SecurityGroupRule
-	pages := ec2.NewDescribeSecurityGroupRulesPaginator(s.ec2, &ec2.DescribeSecurityGroupRulesInput{
-		Filters: []types.Filter{{Name: aws.String("group-id"), Values: []string{id}}}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	in := &ec2.DescribeSecurityGroupRulesInput{Filters: []types.Filter{{Name: aws.String("group-id"), Values: []string{id}}}}
+	for page, err := range pages(ctx, s, s.ec2.describeSecurityGroupRules, in, &in.NextToken,
+		func(o *ec2.DescribeSecurityGroupRulesOutput) *string { return o.NextToken }) {
 		if err != nil {
-			return nil, s.fail(err)
+			return nil, err
 		}
 		out = append(out, page.SecurityGroupRules...)
 	}
@@ -221,6 +220,8 @@ func foreignRules(rules []types.SecurityGroupRule) []string {
 	return out
 }
 
+func (g emptyGroup) about() string { return g.group().about() }
+
 func (g *emptyGroup) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 	id, err := g.group().id(ctx, s)
 	if err != nil {
@@ -242,7 +243,7 @@ func (g *emptyGroup) apply(ctx context.Context, s *session) (respond.Outcome, er
 	}
 	// By the ids of the rules: one call for both families, and nothing is missed.
 	err = s.eventually(ctx, func() error {
-		_, err := s.ec2.RevokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: &id, SecurityGroupRuleIds: ids})
+		_, err := s.ec2.revokeSecurityGroupEgress(ctx, &ec2.RevokeSecurityGroupEgressInput{GroupId: &id, SecurityGroupRuleIds: ids})
 		return err
 	}, "InvalidGroup.NotFound")
 	if err != nil && !is(err, "InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound") {

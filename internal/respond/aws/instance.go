@@ -24,7 +24,7 @@ func (d *Driver) pause(n int) time.Duration { return time.Duration(n) * time.Sec
 
 // instance reads one instance; ok is false when it is not here.
 func (s *session) instance(ctx context.Context, id string) (i types.Instance, ok bool, err error) {
-	out, err := s.ec2.DescribeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{id}})
+	out, err := s.ec2.describeInstances(ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{id}})
 	if is(err, "InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed") {
 		return i, false, nil
 	}
@@ -74,6 +74,11 @@ func stateOf(i types.Instance) types.InstanceStateName {
 		return ""
 	}
 	return i.State.Name
+}
+
+// label is the instance for a person: its name and id.
+func label(i types.Instance) string {
+	return respond.Target{ID: aws.ToString(i.InstanceId), Name: tagMap(i.Tags)["Name"]}.Label()
 }
 
 func tagMap(ts []types.Tag) map[string]string {
@@ -141,13 +146,13 @@ func managed(i types.Instance, force bool) error {
 	if i.Operator == nil || !aws.ToBool(i.Operator.Managed) || force {
 		return nil
 	}
-	return fault.New(fault.Denied, "instance %s is managed by %s", aws.ToString(i.InstanceId), cmp.Or(aws.ToString(i.Operator.Principal), "another service")).
+	return fault.New(fault.Denied, "instance %s is managed by %s", label(i), cmp.Or(aws.ToString(i.Operator.Principal), "another service")).
 		WithHint("contain it there; --force tries all the same")
 }
 
 // scaling reads the Auto Scaling group of an instance; nil when it is in none.
 func (s *session) scaling(ctx context.Context, id string) (*scaling, error) {
-	out, err := s.asg.DescribeAutoScalingInstances(ctx, &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: []string{id}})
+	out, err := s.asg.describeInstances(ctx, &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: []string{id}})
 	if err != nil {
 		return nil, s.fail(err)
 	}
@@ -156,7 +161,7 @@ func (s *session) scaling(ctx context.Context, id string) (*scaling, error) {
 			continue
 		}
 		g := &scaling{name: aws.ToString(i.AutoScalingGroupName), state: aws.ToString(i.LifecycleState)}
-		groups, err := s.asg.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{g.name}})
+		groups, err := s.asg.describeGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{g.name}})
 		if err != nil {
 			return nil, s.fail(err)
 		}
@@ -208,11 +213,10 @@ const mostGroups = 100
 // warning: it is for information only.
 func (s *session) balancers(ctx context.Context, i types.Instance, p *respond.Plan) {
 	asked := 0
-	pages := elb.NewDescribeTargetGroupsPaginator(s.elb, &elb.DescribeTargetGroupsInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	in := &elb.DescribeTargetGroupsInput{}
+	for page, err := range pages(ctx, s, s.elb.describeTargetGroups, in, &in.Marker, func(o *elb.DescribeTargetGroupsOutput) *string { return o.NextMarker }) {
 		if err != nil {
-			p.Warnings = append(p.Warnings, "which load balancers send to it is not known: "+s.fail(err).Error())
+			p.Warnings = append(p.Warnings, "which load balancers send to it is not known: "+err.Error())
 			return
 		}
 		for _, g := range page.TargetGroups {
@@ -229,7 +233,7 @@ func (s *session) balancers(ctx context.Context, i types.Instance, p *respond.Pl
 }
 
 func (s *session) balancer(ctx context.Context, g elbtypes.TargetGroup, i types.Instance, p *respond.Plan) {
-	out, err := s.elb.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: g.TargetGroupArn})
+	out, err := s.elb.describeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: g.TargetGroupArn})
 	if err != nil {
 		p.Warnings = append(p.Warnings, "whether target group "+aws.ToString(g.TargetGroupName)+" sends to it is not known: "+s.fail(err).Error())
 		return

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
@@ -31,15 +32,17 @@ func nicOf(n types.NetworkInterface) nic {
 	return out
 }
 
+func (s *session) networkInterfaces(ctx context.Context, in *ec2.DescribeNetworkInterfacesInput) iter.Seq2[*ec2.DescribeNetworkInterfacesOutput, error] {
+	return pages(ctx, s, s.ec2.describeNetworkInterfaces, in, &in.NextToken, func(o *ec2.DescribeNetworkInterfacesOutput) *string { return o.NextToken })
+}
+
 // nics gives the interfaces of an instance, in the order of their ids.
 func (s *session) nics(ctx context.Context, instance string) ([]nic, error) {
 	var out []nic
-	pages := ec2.NewDescribeNetworkInterfacesPaginator(s.ec2, &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{
-		{Name: aws.String("attachment.instance-id"), Values: []string{instance}}}})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	in := &ec2.DescribeNetworkInterfacesInput{Filters: []types.Filter{{Name: aws.String("attachment.instance-id"), Values: []string{instance}}}}
+	for page, err := range s.networkInterfaces(ctx, in) {
 		if err != nil {
-			return nil, s.fail(err)
+			return nil, err
 		}
 		for _, n := range page.NetworkInterfaces {
 			if a := n.Attachment; a == nil || a.Status != types.AttachmentStatusDetaching && a.Status != types.AttachmentStatusDetached {
@@ -63,11 +66,13 @@ type interfaceGroups struct {
 	Restored []string `json:"restored,omitempty"`
 }
 
+func (x interfaceGroups) about() string { return "network interface " + x.Interface }
+
 func (x interfaceGroups) to() group { return group{VPC: x.VPC, Name: x.Group, Purpose: x.Purpose} }
 
 // current gives the groups of the interface; ok is false when it is gone.
 func (x interfaceGroups) current(ctx context.Context, s *session) (groups []string, ok bool, err error) {
-	out, err := s.ec2.DescribeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{x.Interface}})
+	out, err := s.ec2.describeNetworkInterfaces(ctx, &ec2.DescribeNetworkInterfacesInput{NetworkInterfaceIds: []string{x.Interface}})
 	if is(err, "InvalidNetworkInterfaceID.NotFound") {
 		return nil, false, nil
 	}
@@ -93,7 +98,7 @@ func (x interfaceGroups) alone(ctx context.Context, s *session, groups []string,
 
 func (x *interfaceGroups) set(ctx context.Context, s *session, groups []string) error {
 	return s.eventually(ctx, func() error {
-		_, err := s.ec2.ModifyNetworkInterfaceAttribute(ctx, &ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: &x.Interface, Groups: groups})
+		_, err := s.ec2.modifyNetworkInterfaceAttribute(ctx, &ec2.ModifyNetworkInterfaceAttributeInput{NetworkInterfaceId: &x.Interface, Groups: groups})
 		return err
 	}, "InvalidGroup.NotFound") // a group that was just made
 }
@@ -144,7 +149,7 @@ func missing(all, there []string) []string {
 
 // existing gives those of the groups that exist, in order.
 func (s *session) existing(ctx context.Context, ids []string) ([]string, error) {
-	out, err := s.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
+	out, err := s.ec2.describeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
 		Filters: []types.Filter{{Name: aws.String("group-id"), Values: ids}}})
 	if err != nil {
 		return nil, s.fail(err)
@@ -186,7 +191,7 @@ func (x *interfaceGroups) read(ctx context.Context, s *session) (respond.Reading
 
 // rehearse asks with the groups that the interface has: the new one may not exist yet.
 func (x *interfaceGroups) rehearse(ctx context.Context, s *session) error {
-	_, err := s.ec2.ModifyNetworkInterfaceAttribute(ctx, &ec2.ModifyNetworkInterfaceAttributeInput{
+	_, err := s.ec2.modifyNetworkInterfaceAttribute(ctx, &ec2.ModifyNetworkInterfaceAttributeInput{
 		NetworkInterfaceId: &x.Interface, Groups: x.Prior, DryRun: aws.Bool(true)})
 	return dryRun(err)
 }

@@ -55,7 +55,7 @@ func (d *Driver) planKey(ctx context.Context, r respond.Request) (respond.Plan, 
 // AWS answers for a key of another account with AccessDenied, and for an unknown one
 // with NoSuchEntity or an empty name.
 func (s *session) keyOwner(ctx context.Context, key string) (string, error) {
-	out, err := s.iam.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &key})
+	out, err := s.iam.getAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &key})
 	switch {
 	case is(err, "NoSuchEntity"):
 		return "", nil
@@ -67,11 +67,11 @@ func (s *session) keyOwner(ctx context.Context, key string) (string, error) {
 
 // keyState gives the status of a user's key, and when it was last used.
 func (s *session) keyState(ctx context.Context, user, key string) (types.StatusType, string, error) {
-	pages := iam.NewListAccessKeysPaginator(s.iam, &iam.ListAccessKeysInput{UserName: &user})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	s = s.of("user " + user)
+	in := &iam.ListAccessKeysInput{UserName: &user}
+	for page, err := range pages(ctx, s, s.iam.listAccessKeys, in, &in.Marker, func(o *iam.ListAccessKeysOutput) *string { return o.Marker }) {
 		if err != nil {
-			return "", "", s.fail(err)
+			return "", "", err
 		}
 		for _, k := range page.AccessKeyMetadata {
 			if aws.ToString(k.AccessKeyId) == key {
@@ -83,7 +83,7 @@ func (s *session) keyState(ctx context.Context, user, key string) (types.StatusT
 }
 
 func (s *session) keyUsed(ctx context.Context, key string) string {
-	out, err := s.iam.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &key})
+	out, err := s.iam.getAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &key})
 	if err != nil || out.AccessKeyLastUsed == nil || out.AccessKeyLastUsed.LastUsedDate == nil {
 		return "never, or not known"
 	}
@@ -113,8 +113,10 @@ type keyStatus struct {
 	Key  string `json:"key"`
 }
 
+func (k *keyStatus) about() string { return "key " + k.Key + " of user " + k.User }
+
 func (k *keyStatus) set(ctx context.Context, s *session, to types.StatusType) (respond.Outcome, error) {
-	_, err := s.iam.UpdateAccessKey(ctx, &iam.UpdateAccessKeyInput{UserName: &k.User, AccessKeyId: &k.Key, Status: to})
+	_, err := s.iam.updateAccessKey(ctx, &iam.UpdateAccessKeyInput{UserName: &k.User, AccessKeyId: &k.Key, Status: to})
 	if err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}

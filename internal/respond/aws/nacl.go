@@ -35,7 +35,7 @@ func (s *session) naclSteps(ctx context.Context, nics []nic, p *respond.Plan) er
 	if len(subnets) == 0 {
 		return nil
 	}
-	out, err := s.ec2.DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{
+	out, err := s.ec2.describeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{
 		Filters: []types.Filter{{Name: aws.String("association.subnet-id"), Values: subnets}}})
 	if err != nil {
 		return s.fail(err)
@@ -102,8 +102,10 @@ func (e naclEntry) input(dry bool) *ec2.CreateNetworkAclEntryInput {
 	return in
 }
 
+func (e naclEntry) about() string { return "network ACL " + e.ACL }
+
 func (e *naclEntry) apply(ctx context.Context, s *session) (respond.Outcome, error) {
-	_, err := s.ec2.CreateNetworkAclEntry(ctx, e.input(false))
+	_, err := s.ec2.createNetworkACLEntry(ctx, e.input(false), func(o *ec2.Options) { o.Retryer = once{o.Retryer} })
 	if err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}
@@ -111,7 +113,7 @@ func (e *naclEntry) apply(ctx context.Context, s *session) (respond.Outcome, err
 }
 
 func (e *naclEntry) revert(ctx context.Context, s *session) (respond.Outcome, error) {
-	_, err := s.ec2.DeleteNetworkAclEntry(ctx, &ec2.DeleteNetworkAclEntryInput{NetworkAclId: &e.ACL, RuleNumber: &e.Number, Egress: &e.Egress})
+	_, err := s.ec2.deleteNetworkACLEntry(ctx, &ec2.DeleteNetworkAclEntryInput{NetworkAclId: &e.ACL, RuleNumber: &e.Number, Egress: &e.Egress})
 	if err != nil && !is(err, "InvalidNetworkAclEntry.NotFound") {
 		return respond.Outcome{}, s.failWrite(err)
 	}
@@ -119,7 +121,7 @@ func (e *naclEntry) revert(ctx context.Context, s *session) (respond.Outcome, er
 }
 
 func (e *naclEntry) read(ctx context.Context, s *session) (respond.Reading, error) {
-	out, err := s.ec2.DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{e.ACL}})
+	out, err := s.ec2.describeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{e.ACL}})
 	if is(err, "InvalidNetworkAclID.NotFound") {
 		return respond.Reading{State: respond.Prior, Detail: "the network ACL is gone"}, nil
 	}
@@ -142,6 +144,6 @@ func (e *naclEntry) read(ctx context.Context, s *session) (respond.Reading, erro
 }
 
 func (e *naclEntry) rehearse(ctx context.Context, s *session) error {
-	_, err := s.ec2.CreateNetworkAclEntry(ctx, e.input(true))
+	_, err := s.ec2.createNetworkACLEntry(ctx, e.input(true))
 	return dryRun(err)
 }

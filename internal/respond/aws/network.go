@@ -54,10 +54,9 @@ func (d *Driver) planNetwork(ctx context.Context, r respond.Request) (respond.Pl
 }
 
 func canIsolate(i types.Instance, force bool) error {
-	id := aws.ToString(i.InstanceId)
 	switch stateOf(i) {
 	case types.InstanceStateNameTerminated, types.InstanceStateNameShuttingDown:
-		return fault.New(fault.Conflict, "instance %s is %s", id, stateOf(i))
+		return fault.New(fault.Conflict, "instance %s is %s", label(i), stateOf(i))
 	}
 	return managed(i, force)
 }

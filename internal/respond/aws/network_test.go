@@ -22,12 +22,18 @@ type site struct {
 	vpcs     []string
 	subnets  []string
 	nics     []string
+	primary  string              // the interface in the first VPC that the instance was started with
 	groups   map[string][]string // by interface, as they were
 }
 
-func newSite(t *testing.T) *site {
-	t.Helper()
-	s := &site{rig: newRig(t), groups: map[string][]string{}}
+// sites is rigs with a site.
+func sites(t *testing.T, test func(t *testing.T, s *site)) {
+	rigs(t, func(t *testing.T, r *rig) { test(t, r.site()) })
+}
+
+func (r *rig) site() *site {
+	r.t.Helper()
+	s, t := &site{rig: r, groups: map[string][]string{}}, r.t
 	ctx := t.Context()
 	var sgs []string
 	for i := range 2 {
@@ -50,7 +56,7 @@ func newSite(t *testing.T) *site {
 				NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{DeviceIndex: aws.Int32(0), NetworkInterfaceId: id}},
 				TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeInstance,
 					Tags: []types.Tag{{Key: aws.String("Name"), Value: aws.String("web-1")}}}}}))(t)
-			s.instance = aws.ToString(out.Instances[0].InstanceId)
+			s.instance, s.primary = aws.ToString(out.Instances[0].InstanceId), aws.ToString(id)
 			continue
 		}
 		must(s.ec2.AttachNetworkInterface(ctx, &ec2.AttachNetworkInterfaceInput{InstanceId: &s.instance, NetworkInterfaceId: id, DeviceIndex: aws.Int32(int32(i))}))(t)
@@ -128,25 +134,26 @@ func (s *site) cutOff() string {
 }
 
 func TestEveryInterfaceEndsInAnEmptyGroupAndUndoGivesEachItsGroupsBack(t *testing.T) {
-	s := newSite(t)
-	r := s.mustDo(respond.IsolateInstance, s.instance, respond.Options{})
-	if why := s.cutOff(); why != "" {
-		t.Fatal(why)
-	}
-	if n := len(s.ours()); n != 2 {
-		t.Errorf("%d groups for two VPCs", n)
-	}
-	for id, groups := range s.groups {
-		if got := s.originalTags()[id]; got != strings.Join(groups, ",") {
-			t.Errorf("%s was in %v and its tag says %q", id, groups, got)
+	sites(t, func(t *testing.T, s *site) {
+		r := s.mustDo(respond.IsolateInstance, s.instance, respond.Options{})
+		if why := s.cutOff(); why != "" {
+			t.Fatal(why)
 		}
-	}
-	all, errs := s.engine().Isolated(t.Context())
-	if len(errs) > 0 || len(all) != 1 || all[0].State != respond.StillIsolated || all[0].Action.Target.Name != "web-1" {
-		t.Fatalf("%+v %v", all, errs)
-	}
-	s.mustUndo(r.Action.ID)
-	if !s.asBefore() {
-		t.Fatalf("after undo: %v, was %v; groups %v; tags %v", s.now(), s.groups, s.ours(), s.originalTags())
-	}
+		if n := len(s.ours()); n != 2 {
+			t.Errorf("%d groups for two VPCs", n)
+		}
+		for id, groups := range s.groups {
+			if got := s.originalTags()[id]; got != strings.Join(groups, ",") {
+				t.Errorf("%s was in %v and its tag says %q", id, groups, got)
+			}
+		}
+		all, errs := s.engine().Isolated(t.Context())
+		if len(errs) > 0 || len(all) != 1 || all[0].State != respond.StillIsolated || all[0].Action.Target.Name != "web-1" {
+			t.Fatalf("%+v %v", all, errs)
+		}
+		s.mustUndo(r.Action.ID)
+		if !s.asBefore() {
+			t.Fatalf("after undo: %v, was %v; groups %v; tags %v", s.now(), s.groups, s.ours(), s.originalTags())
+		}
+	})
 }

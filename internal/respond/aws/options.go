@@ -30,8 +30,10 @@ func ec2Tags(m map[string]string) []types.Tag {
 	return out
 }
 
+func (t *tags) about() string { return t.Resource }
+
 func (t *tags) apply(ctx context.Context, s *session) (respond.Outcome, error) {
-	_, err := s.ec2.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{t.Resource}, Tags: ec2Tags(t.Tags)})
+	_, err := s.ec2.createTags(ctx, &ec2.CreateTagsInput{Resources: []string{t.Resource}, Tags: ec2Tags(t.Tags)})
 	if err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}
@@ -42,13 +44,13 @@ func (t *tags) revert(ctx context.Context, s *session) (respond.Outcome, error) 
 	fresh := maps.Clone(t.Tags)
 	maps.DeleteFunc(fresh, func(k, _ string) bool { _, had := t.Prior[k]; return had })
 	if len(fresh) > 0 {
-		_, err := s.ec2.DeleteTags(ctx, &ec2.DeleteTagsInput{Resources: []string{t.Resource}, Tags: ec2Tags(fresh)})
+		_, err := s.ec2.deleteTags(ctx, &ec2.DeleteTagsInput{Resources: []string{t.Resource}, Tags: ec2Tags(fresh)})
 		if err != nil {
 			return respond.Outcome{}, s.failWrite(err)
 		}
 	}
 	if len(t.Prior) > 0 {
-		_, err := s.ec2.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{t.Resource}, Tags: ec2Tags(t.Prior)})
+		_, err := s.ec2.createTags(ctx, &ec2.CreateTagsInput{Resources: []string{t.Resource}, Tags: ec2Tags(t.Prior)})
 		if err != nil {
 			return respond.Outcome{}, s.failWrite(err)
 		}
@@ -57,7 +59,7 @@ func (t *tags) revert(ctx context.Context, s *session) (respond.Outcome, error) 
 }
 
 func (t *tags) read(ctx context.Context, s *session) (respond.Reading, error) {
-	out, err := s.ec2.DescribeTags(ctx, &ec2.DescribeTagsInput{Filters: []types.Filter{
+	out, err := s.ec2.describeTags(ctx, &ec2.DescribeTagsInput{Filters: []types.Filter{
 		{Name: aws.String("resource-id"), Values: []string{t.Resource}},
 		{Name: aws.String("key"), Values: slices.Sorted(maps.Keys(t.Tags))}}})
 	if err != nil {
@@ -79,7 +81,7 @@ func (t *tags) read(ctx context.Context, s *session) (respond.Reading, error) {
 }
 
 func (t *tags) rehearse(ctx context.Context, s *session) error {
-	_, err := s.ec2.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{t.Resource}, Tags: ec2Tags(t.Tags), DryRun: aws.Bool(true)})
+	_, err := s.ec2.createTags(ctx, &ec2.CreateTagsInput{Resources: []string{t.Resource}, Tags: ec2Tags(t.Tags), DryRun: aws.Bool(true)})
 	return dryRun(err)
 }
 
@@ -98,9 +100,11 @@ func (s *session) metadataStep(i types.Instance) (*respond.Step, error) {
 }
 
 func (m *metadata) set(ctx context.Context, s *session, to types.InstanceMetadataEndpointState, dry bool) error {
-	_, err := s.ec2.ModifyInstanceMetadataOptions(ctx, &ec2.ModifyInstanceMetadataOptionsInput{InstanceId: &m.Instance, HttpEndpoint: to, DryRun: aws.Bool(dry)})
+	_, err := s.ec2.modifyInstanceMetadataOptions(ctx, &ec2.ModifyInstanceMetadataOptionsInput{InstanceId: &m.Instance, HttpEndpoint: to, DryRun: aws.Bool(dry)})
 	return err
 }
+
+func (m *metadata) about() string { return "instance " + m.Instance }
 
 func (m *metadata) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 	if err := m.set(ctx, s, types.InstanceMetadataEndpointStateDisabled, false); err != nil {
@@ -140,9 +144,11 @@ type standby struct {
 	Instance string `json:"instance"`
 }
 
+func (x *standby) about() string { return "Auto Scaling group " + x.Group }
+
 func (x *standby) apply(ctx context.Context, s *session) (respond.Outcome, error) {
-	_, err := s.asg.EnterStandby(ctx, &autoscaling.EnterStandbyInput{AutoScalingGroupName: &x.Group, InstanceIds: []string{x.Instance},
-		ShouldDecrementDesiredCapacity: aws.Bool(true)})
+	_, err := s.asg.enterStandby(ctx, &autoscaling.EnterStandbyInput{AutoScalingGroupName: &x.Group, InstanceIds: []string{x.Instance},
+		ShouldDecrementDesiredCapacity: aws.Bool(true)}, func(o *autoscaling.Options) { o.Retryer = once{o.Retryer} })
 	if err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}
@@ -150,7 +156,8 @@ func (x *standby) apply(ctx context.Context, s *session) (respond.Outcome, error
 }
 
 func (x *standby) revert(ctx context.Context, s *session) (respond.Outcome, error) {
-	_, err := s.asg.ExitStandby(ctx, &autoscaling.ExitStandbyInput{AutoScalingGroupName: &x.Group, InstanceIds: []string{x.Instance}})
+	_, err := s.asg.exitStandby(ctx, &autoscaling.ExitStandbyInput{AutoScalingGroupName: &x.Group, InstanceIds: []string{x.Instance}},
+		func(o *autoscaling.Options) { o.Retryer = once{o.Retryer} })
 	if err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}
@@ -204,9 +211,10 @@ func (x snapshots) mark() map[string]string {
 	return map[string]string{actionTag: x.Action, purposeTag: "evidence"}
 }
 
+func (x snapshots) about() string { return "the volumes of instance " + x.Instance }
+
 func (x *snapshots) apply(ctx context.Context, s *session) (respond.Outcome, error) {
-	// Once: AWS takes no token that would make a second request harmless.
-	out, err := s.ec2.CreateSnapshots(ctx, x.input(), func(o *ec2.Options) { o.RetryMaxAttempts = 1; o.Retryer = aws.NopRetryer{} })
+	out, err := s.ec2.createSnapshots(ctx, x.input(), func(o *ec2.Options) { o.Retryer = once{o.Retryer} })
 	if err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}
@@ -227,7 +235,7 @@ func (x *snapshots) revert(context.Context, *session) (respond.Outcome, error) {
 }
 
 func (x *snapshots) read(ctx context.Context, s *session) (respond.Reading, error) {
-	out, err := s.ec2.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"},
+	out, err := s.ec2.describeSnapshots(ctx, &ec2.DescribeSnapshotsInput{OwnerIds: []string{"self"},
 		Filters: []types.Filter{{Name: aws.String("tag:" + actionTag), Values: []string{x.Action}}}})
 	if err != nil {
 		return respond.Reading{State: respond.Unknown}, s.fail(err)
@@ -241,6 +249,6 @@ func (x *snapshots) read(ctx context.Context, s *session) (respond.Reading, erro
 func (x *snapshots) rehearse(ctx context.Context, s *session) error {
 	in := x.input()
 	in.DryRun = aws.Bool(true)
-	_, err := s.ec2.CreateSnapshots(ctx, in)
+	_, err := s.ec2.createSnapshots(ctx, in)
 	return dryRun(err)
 }

@@ -24,7 +24,7 @@ func Actions(v respond.Verb) (read, write []string) {
 			append([]string{"ec2:StopInstances", "ec2:StartInstances", "ec2:ModifyInstanceAttribute", "ec2:CreateTags"}, options...)
 	case respond.IsolateRole:
 		return []string{"ec2:DescribeInstances", "iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies", "iam:GetInstanceProfile",
-			"iam:ListInstanceProfilesForRole"}, []string{"iam:PutRolePolicy", "iam:DeleteRolePolicy"}
+			"iam:ListInstanceProfilesForRole", "iam:SimulatePrincipalPolicy"}, []string{"iam:PutRolePolicy", "iam:DeleteRolePolicy"}
 	case respond.IsolateInstance:
 		return append(instance, "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules",
 				"ec2:DescribeTags", "ec2:DescribeNetworkAcls", "ec2:DescribeSnapshots"),
@@ -70,11 +70,10 @@ func (d *Driver) Allowed(ctx context.Context, account string, verbs ...respond.V
 	slices.Sort(actions)
 	actions = slices.Compact(actions)
 	var out []Permission
-	pages := iam.NewSimulatePrincipalPolicyPaginator(s.iam, &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &who, ActionNames: actions})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	in := &iam.SimulatePrincipalPolicyInput{PolicySourceArn: &who, ActionNames: actions}
+	for page, err := range pages(ctx, s, s.iam.simulatePrincipalPolicy, in, &in.Marker, func(o *iam.SimulatePrincipalPolicyOutput) *string { return o.Marker }) {
 		if err != nil {
-			return nil, fault.At(s.fail(err), "", "ask what the credential may do")
+			return nil, fault.At(err, "", "ask what the credential may do")
 		}
 		for _, r := range page.EvaluationResults {
 			p := Permission{Account: s.account, Action: aws.ToString(r.EvalActionName), Allowed: r.EvalDecision == "allowed"}

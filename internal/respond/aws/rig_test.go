@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -22,15 +23,15 @@ import (
 	"edrc/internal/awsconn"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	lab "edrc/internal/lab/aws"
+	"edrc/internal/lab/world"
 	"edrc/internal/respond"
 )
-
-// account0 is the account that moto has by itself.
-const account0 = "123456789012"
 
 // wire records the requests of edrc, and can refuse or lose some of them.
 type wire struct {
 	under *http.Transport
+	moto  *motoAccount // nil: the lab
 	mu    sync.Mutex
 	seen  []call
 	// answer, when it gives a body, answers in AWS's place; lose drops the answer after
@@ -70,8 +71,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.seen = append(w.seen, c)
 	answer, lose := w.answer, w.lose
 	w.mu.Unlock()
-	if answer == nil || c.form.Get("DryRun") == "true" && slices.Contains(motoActs, c.action) {
+	if w.moto != nil {
 		answer = dryRunFor(c, answer)
+		w.moto.enter(r)
 	}
 	if answer != nil {
 		if status, text := answer(c); text != "" {
@@ -148,34 +150,111 @@ func refuse(action string, status int, code string) func(call) (int, string) {
 	}
 }
 
-// rig is one edrc on one simulated AWS.
+// rig is one edrc on one simulated AWS: the lab, or moto.
 type rig struct {
-	t      *testing.T
-	moto   *motoServer
-	dir    string
-	wire   *wire
-	opt    awsconn.Options
-	ec2    *ec2.Client // the administrator's, not recorded
-	iam    *iam.Client
-	slept  time.Duration
-	driver *Driver
+	t       *testing.T
+	moto    *motoAccount // nil: the lab
+	account string       // empty when the test begins
+	second  string       // another account; way leads into it
+	dir     string
+	wire    *wire
+	opt     awsconn.Options
+	ec2     *ec2.Client // the administrator's, not recorded
+	iam     *iam.Client
+	slept   time.Duration
+	driver  *Driver
 }
 
-func newRig(t *testing.T) *rig {
+// rigs runs a test on the lab and on moto, which must not be told apart: where they
+// differ the lab is wrong. Tests run beside each other.
+func rigs(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Parallel()
+	rigsAlone(t, test)
+}
+
+// rigsAlone is for a test that changes moto for everybody.
+func rigsAlone(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Run("lab", func(t *testing.T) { test(t, labRig(t)) })
+	t.Run("moto", func(t *testing.T) { test(t, motoRig(t)) })
+}
+
+// again gives another one of the same AWS, empty.
+func (r *rig) again(t *testing.T) *rig {
+	t.Helper()
+	if r.moto != nil {
+		return motoRig(t)
+	}
+	return labRig(t)
+}
+
+// takes says whether the i-th of many cases that are much alike is tried: the lab takes
+// all of them, and moto, which is slow, every third.
+func (r *rig) takes(i int) bool { return r.moto == nil || i%3 == 0 }
+
+// labRig starts a lab of its own.
+func labRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{account: "123456789012", second: "210987654321"}
+	v := lab.New(world.Options{Seed: 1}, lab.Options{Accounts: []string{r.account, r.second}, Regions: []string{"us-east-1", "eu-west-1"}, Bare: true})
+	server := httptest.NewServer(v)
+	t.Cleanup(server.Close)
+	id, secret := v.Key()
+	return r.start(t, awsconn.Options{EndpointURL: server.URL, AccessKeyID: id, SecretAccessKey: httpx.Literal(secret)})
+}
+
+// motoRig takes accounts that nobody has used.
+func motoRig(t *testing.T) *rig {
 	t.Helper()
 	m := useMoto(t)
-	r := &rig{t: t, moto: m, dir: t.TempDir(), opt: awsconn.Options{Regions: []string{"us-east-1"}, EndpointURL: m.url,
-		AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: httpx.Literal("secret")}}
-	admin := r.config(r.opt, &wire{under: &http.Transport{}}, "us-east-1")
+	r := &rig{account: m.fresh(), second: m.fresh()}
+	r.moto = &motoAccount{m, r.account}
+	return r.start(t, awsconn.Options{EndpointURL: m.url, AccessKeyID: motoKey, SecretAccessKey: httpx.Literal("secret")})
+}
+
+func (r *rig) start(t *testing.T, o awsconn.Options) *rig {
+	t.Helper()
+	r.t, r.dir, r.opt = t, t.TempDir(), o
+	r.opt.Regions = []string{"us-east-1"}
+	admin := r.admin("us-east-1")
 	r.ec2, r.iam = ec2.NewFromConfig(admin), iam.NewFromConfig(admin)
-	r.wire = &wire{under: &http.Transport{}}
-	t.Cleanup(r.wire.CloseIdleConnections)
+	r.wire = r.newWire()
 	r.reopen()
 	return r
 }
 
+// newWire reaches the AWS of the rig.
+func (r *rig) newWire() *wire {
+	w := &wire{under: &http.Transport{}, moto: r.moto}
+	r.t.Cleanup(w.CloseIdleConnections)
+	return w
+}
+
+// admin is the administrator's connection. It is not recorded.
+func (r *rig) admin(region string) aws.Config {
+	r.t.Helper()
+	return r.config(r.opt, r.newWire(), region)
+}
+
+// way is how the second account is entered.
+func (r *rig) way() awsconn.Account {
+	return awsconn.Account{ID: r.second, RoleARN: "arn:aws:iam::" + r.second + ":role/" + lab.Role, ExternalID: lab.ExternalID(r.second)}
+}
+
+// enforce has IAM checked: the lab does so always, moto only once it is told.
+func (r *rig) enforce() {
+	r.t.Helper()
+	if r.moto == nil {
+		return
+	}
+	if err := r.moto.server.post(r.t.Context(), "/moto-api/reset-auth", "0"); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = r.moto.server.post(context.Background(), "/moto-api/reset-auth", "inf") })
+}
+
 func (r *rig) conn(o awsconn.Options, w *wire) *awsconn.Conn {
 	r.t.Helper()
+	w.moto = r.moto
 	c, err := awsconn.New(o, awsconn.Env{Name: "aws", HTTP: httpx.Config{Transport: w, RetryBase: time.Millisecond, RetryMax: time.Millisecond, Attempts: 2}})
 	if err != nil {
 		r.t.Fatal(err)
@@ -183,13 +262,13 @@ func (r *rig) conn(o awsconn.Options, w *wire) *awsconn.Conn {
 	return c
 }
 
+// config is the connection that a test uses itself.
 func (r *rig) config(o awsconn.Options, w *wire, region string) aws.Config {
 	r.t.Helper()
 	cfg, err := r.conn(o, w).For(r.t.Context(), "", region)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(w.CloseIdleConnections)
 	return cfg
 }
 

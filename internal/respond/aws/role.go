@@ -34,21 +34,29 @@ type rolePolicy struct {
 	Document string `json:"document"`
 }
 
-// errRoleGone is a role that was deleted.
+// title says what the policy does.
+func (p *rolePolicy) title() string {
+	if p.Document == denyAllButSSM {
+		return "add the inline policy " + p.Policy + ": deny every action but the SSM agent's, on every resource"
+	}
+	return "add the inline policy " + p.Policy + ": deny every action on every resource"
+}
+
+// roleGone is a role that was deleted.
 func roleGone(s *session, role string) error {
 	return fault.New(fault.NotFound, "%s: the role %s was deleted", s.account, role)
 }
 
 // current reads the policy: "" when the role has none of that name.
 func (p *rolePolicy) current(ctx context.Context, s *session) (string, error) {
-	out, err := s.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &p.Role, PolicyName: &p.Policy})
+	out, err := s.iam.getRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &p.Role, PolicyName: &p.Policy})
 	if !is(err, "NoSuchEntity") {
 		if err != nil {
 			return "", s.fail(err)
 		}
 		return decoded(aws.ToString(out.PolicyDocument)), nil
 	}
-	_, err = s.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &p.Role})
+	_, err = s.iam.getRole(ctx, &iam.GetRoleInput{RoleName: &p.Role})
 	if is(err, "NoSuchEntity") {
 		return "", roleGone(s, p.Role)
 	}
@@ -72,6 +80,8 @@ func sameJSON(a, b string) bool {
 	return reflect.DeepEqual(x, y)
 }
 
+func (p *rolePolicy) about() string { return "role " + p.Role }
+
 func (p *rolePolicy) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 	now, err := p.current(ctx, s)
 	switch {
@@ -82,7 +92,7 @@ func (p *rolePolicy) apply(ctx context.Context, s *session) (respond.Outcome, er
 	case now != "":
 		return respond.Outcome{}, fault.New(fault.Conflict, "role %s has a policy %s that edrc did not write: it is not overwritten", p.Role, p.Policy)
 	}
-	_, err = s.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &p.Role, PolicyName: &p.Policy, PolicyDocument: &p.Document})
+	_, err = s.iam.putRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &p.Role, PolicyName: &p.Policy, PolicyDocument: &p.Document})
 	if err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}
@@ -90,7 +100,7 @@ func (p *rolePolicy) apply(ctx context.Context, s *session) (respond.Outcome, er
 }
 
 func (p *rolePolicy) revert(ctx context.Context, s *session) (respond.Outcome, error) {
-	_, err := s.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &p.Role, PolicyName: &p.Policy})
+	_, err := s.iam.deleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &p.Role, PolicyName: &p.Policy})
 	if is(err, "NoSuchEntity") {
 		if _, err := p.current(ctx, s); fault.Is(err, fault.NotFound) {
 			return left("the role " + p.Role + " was deleted: there is nothing to give back")
@@ -116,96 +126,6 @@ func (p *rolePolicy) read(ctx context.Context, s *session) (respond.Reading, err
 		return respond.Reading{State: respond.Applied, Detail: "the policy is in place"}, nil
 	}
 	return respond.Reading{State: respond.Other, Detail: "the policy " + p.Policy + " has another text"}, nil
-}
-
-// findRole gives the role that a target means: by its name, or by the instance that
-// has it.
-func (d *Driver) findRole(ctx context.Context, t respond.Target) (*session, *types.Role, string, error) {
-	if t.Kind == respond.Instance {
-		return d.roleOfInstance(ctx, t)
-	}
-	var found *types.Role
-	at, err := d.search(ctx, t, true, func(s *session) (bool, error) {
-		r, err := s.role(ctx, t.ID)
-		if r != nil {
-			found = r
-		}
-		return r != nil, err
-	})
-	if err != nil {
-		return nil, nil, "", err
-	}
-	return at[0], found, "", nil
-}
-
-// role reads a role, nil when there is none of that name.
-func (s *session) role(ctx context.Context, name string) (*types.Role, error) {
-	out, err := s.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
-	switch {
-	case is(err, "NoSuchEntity"):
-		return nil, nil
-	case err != nil:
-		return nil, s.fail(err)
-	}
-	return out.Role, nil
-}
-
-// roleOfInstance follows instance, instance profile, role.
-func (d *Driver) roleOfInstance(ctx context.Context, t respond.Target) (*session, *types.Role, string, error) {
-	s, i, err := d.findInstance(ctx, t)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	if i.IamInstanceProfile == nil {
-		return nil, nil, "", fault.New(fault.NotFound, "instance %s has no instance profile: there is no role to isolate", t.ID)
-	}
-	arn := aws.ToString(i.IamInstanceProfile.Arn)
-	name := arn[strings.LastIndexByte(arn, '/')+1:] // the path is not part of it
-	out, err := s.iam.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &name})
-	if is(err, "NoSuchEntity") {
-		return nil, nil, "", fault.New(fault.NotFound, "the instance profile %s of %s was deleted: which role it held cannot be read", name, t.ID).
-			WithHint("the instance may hold credentials for some hours yet: name the role, or isolate the instance")
-	}
-	if err != nil {
-		return nil, nil, "", s.fail(err)
-	}
-	if out.InstanceProfile == nil || len(out.InstanceProfile.Roles) == 0 {
-		return nil, nil, "", fault.New(fault.NotFound, "the instance profile %s of %s holds no role: there is nothing to isolate", name, t.ID)
-	}
-	r, err := s.role(ctx, aws.ToString(out.InstanceProfile.Roles[0].RoleName))
-	if err == nil && r == nil {
-		err = roleGone(s, aws.ToString(out.InstanceProfile.Roles[0].RoleName))
-	}
-	return s, r, "of instance " + t.ID + ", by instance profile " + name, err
-}
-
-// ownRole refuses the role that edrc runs as, here and before it assumed another.
-func (s *session) ownRole(ctx context.Context, name string) error {
-	callers := []string{s.who.ARN}
-	if own, err := s.d.Conn.Caller(ctx, ""); err == nil && own.Account == s.account {
-		callers = append(callers, own.ARN)
-	}
-	for _, arn := range callers {
-		if t, ok := parseARN(arn); ok && t.Kind == respond.Role && strings.EqualFold(t.ID, name) {
-			return fault.New(fault.Denied, "edrc itself runs as role %s: isolating it would lock edrc out, undo included", name).
-				WithHint("use the credentials of another role")
-		}
-	}
-	return nil
-}
-
-// owned refuses roles that only AWS can change.
-func owned(r *types.Role) error {
-	name, path := aws.ToString(r.RoleName), aws.ToString(r.Path)
-	switch {
-	case strings.HasPrefix(path, "/aws-service-role/"):
-		return fault.New(fault.Denied, "%s is a service-linked role: only AWS can change it, and its sessions cannot be revoked", name).
-			WithHint("contain what uses it, or deny it with a service control policy")
-	case strings.HasPrefix(path, "/aws-reserved/"):
-		return fault.New(fault.Denied, "%s is a role of IAM Identity Center: only AWS can change it", name).
-			WithHint("put the deny into the permission set's inline policy, or remove the account assignment")
-	}
-	return nil
 }
 
 func (d *Driver) planRole(ctx context.Context, r respond.Request) (respond.Plan, error) {
@@ -240,7 +160,7 @@ func (d *Driver) planRole(ctx context.Context, r respond.Request) (respond.Plan,
 	p.Warnings = append(p.Warnings,
 		"everything that runs with the role stops working with AWS: SSM and CloudWatch agents, image pulls, backups. Collect what needs them first",
 		"not stopped: sessions of other roles that were assumed from this one, access keys that were made with it, sts:GetCallerIdentity. It takes effect within minutes")
-	p.Steps = []respond.Step{s.newStep(kindPolicy, "put policy "+policy.Policy+" on role "+name, policy)}
+	p.Steps = []respond.Step{s.newStep(kindPolicy, policy.title(), policy), s.deniedStep(role)}
 	return p, nil
 }
 
@@ -263,11 +183,10 @@ func iamTags(ts []types.Tag) map[string]string {
 // request names no case, else the one of that case.
 func (s *session) alreadyDenied(ctx context.Context, role, kase string, p *respond.Plan) (string, error) {
 	var names []string
-	pages := iam.NewListRolePoliciesPaginator(s.iam, &iam.ListRolePoliciesInput{RoleName: &role})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	in := &iam.ListRolePoliciesInput{RoleName: &role}
+	for page, err := range pages(ctx, s, s.iam.listRolePolicies, in, &in.Marker, func(o *iam.ListRolePoliciesOutput) *string { return o.Marker }) {
 		if err != nil {
-			return "", s.fail(err)
+			return "", err
 		}
 		names = append(names, page.PolicyNames...)
 	}

@@ -22,11 +22,11 @@ func (d *Driver) planStop(ctx context.Context, r respond.Request) (respond.Plan,
 	p.Undo = "the instance is started, on another host and with another public address: edrc undo " + r.Action
 	switch stateOf(i) {
 	case types.InstanceStateNameStopped, types.InstanceStateNameStopping:
-		p.Already = "instance " + r.Target.ID + " is " + string(stateOf(i)) + " already"
+		p.Already = "instance " + label(i) + " is " + string(stateOf(i)) + " already"
 		return p, nil
 	case types.InstanceStateNameRunning:
 	default:
-		return respond.Plan{}, fault.New(fault.Conflict, "instance %s is %s: only a running one can be stopped", r.Target.ID, stateOf(i))
+		return respond.Plan{}, fault.New(fault.Conflict, "instance %s is %s: only a running one can be stopped", label(i), stateOf(i))
 	}
 	if err := s.canStop(ctx, i, r, &p); err != nil {
 		return respond.Plan{}, err
@@ -49,14 +49,14 @@ func (s *session) canStop(ctx context.Context, i types.Instance, r respond.Reque
 		return err
 	}
 	if i.RootDeviceType == types.DeviceTypeInstanceStore {
-		return fault.New(fault.Unsupported, "instance %s has an instance-store root: it cannot be stopped, only terminated", r.Target.ID).
+		return fault.New(fault.Unsupported, "instance %s has an instance-store root: it cannot be stopped, only terminated", label(i)).
 			WithHint("isolate its security groups instead")
 	}
 	if i.InstanceLifecycle == types.InstanceLifecycleTypeSpot {
 		p.Warnings = append(p.Warnings, "it is a spot instance: only one of a persistent request can be stopped, and cancelling the request terminates it")
 	}
 	if r.Options.Hibernate && (i.HibernationOptions == nil || !aws.ToBool(i.HibernationOptions.Configured)) {
-		return fault.New(fault.Unsupported, "instance %s was not launched with hibernation", r.Target.ID).
+		return fault.New(fault.Unsupported, "instance %s was not launched with hibernation", label(i)).
 			WithHint("stop it without --hibernate: its memory is lost")
 	}
 	protected, err := s.stopProtected(ctx, r.Target.ID)
@@ -64,7 +64,7 @@ func (s *session) canStop(ctx context.Context, i types.Instance, r respond.Reque
 		return err
 	}
 	if protected && !r.Options.Unprotect {
-		return fault.New(fault.Denied, "instance %s has stop protection", r.Target.ID).
+		return fault.New(fault.Denied, "instance %s has stop protection", label(i)).
 			WithHint("--unprotect lifts it first, and undo restores it")
 	}
 	if err := s.withScaling(ctx, p, r.Options.Standby); err != nil {
@@ -111,8 +111,10 @@ func (x stop) input(dry bool) *ec2.StopInstancesInput {
 	return in
 }
 
+func (x stop) about() string { return "instance " + x.Instance }
+
 func (x *stop) apply(ctx context.Context, s *session) (respond.Outcome, error) {
-	if _, err := s.ec2.StopInstances(ctx, x.input(false)); err != nil {
+	if _, err := s.ec2.stopInstances(ctx, x.input(false)); err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}
 	i, err := s.until(ctx, x.Instance, types.InstanceStateNameStopped)
@@ -129,7 +131,7 @@ func (x *stop) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 }
 
 func (x *stop) revert(ctx context.Context, s *session) (respond.Outcome, error) {
-	_, err := s.ec2.StartInstances(ctx, &ec2.StartInstancesInput{InstanceIds: []string{x.Instance}})
+	_, err := s.ec2.startInstances(ctx, &ec2.StartInstancesInput{InstanceIds: []string{x.Instance}})
 	if err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}
@@ -189,7 +191,7 @@ func (x *stop) read(ctx context.Context, s *session) (respond.Reading, error) {
 }
 
 func (x *stop) rehearse(ctx context.Context, s *session) error {
-	_, err := s.ec2.StopInstances(ctx, x.input(true))
+	_, err := s.ec2.stopInstances(ctx, x.input(true))
 	return dryRun(err)
 }
 
@@ -199,7 +201,7 @@ type stopProtection struct {
 }
 
 func (s *session) stopProtected(ctx context.Context, id string) (bool, error) {
-	out, err := s.ec2.DescribeInstanceAttribute(ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: &id, Attribute: types.InstanceAttributeNameDisableApiStop})
+	out, err := s.ec2.describeInstanceAttribute(ctx, &ec2.DescribeInstanceAttributeInput{InstanceId: &id, Attribute: types.InstanceAttributeNameDisableApiStop})
 	if err != nil {
 		return false, s.fail(err)
 	}
@@ -207,10 +209,12 @@ func (s *session) stopProtected(ctx context.Context, id string) (bool, error) {
 }
 
 func (x *stopProtection) set(ctx context.Context, s *session, on, dry bool) error {
-	_, err := s.ec2.ModifyInstanceAttribute(ctx, &ec2.ModifyInstanceAttributeInput{InstanceId: &x.Instance,
+	_, err := s.ec2.modifyInstanceAttribute(ctx, &ec2.ModifyInstanceAttributeInput{InstanceId: &x.Instance,
 		DisableApiStop: &types.AttributeBooleanValue{Value: &on}, DryRun: &dry})
 	return err
 }
+
+func (x stopProtection) about() string { return "instance " + x.Instance }
 
 func (x *stopProtection) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 	if err := x.set(ctx, s, false, false); err != nil {

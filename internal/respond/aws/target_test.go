@@ -90,27 +90,29 @@ func TestWhatAFindingNamesIsFoundInBothItsForms(t *testing.T) {
 }
 
 func TestSampleFindingsAreNeverActedOn(t *testing.T) {
-	for name, raw := range map[string]string{
-		"by its title":     `{"accountId":"111122223333","region":"eu-west-1","title":"[SAMPLE] x","resource":{"instanceDetails":{"instanceId":"i-0123456789abcdef0"}}}`,
-		"by a nested word": `{"accountId":"111122223333","region":"eu-west-1","resource":{"instanceDetails":{"instanceId":"i-0123456789abcdef0"}},"service":{"additionalInfo":{"value":"{\"sample\": true}"}}}`,
-		"by a plain word":  `{"accountId":"111122223333","region":"eu-west-1","resource":{"instanceDetails":{"instanceId":"i-0123456789abcdef0"}},"service":{"additionalInfo":{"sample":true}}}`,
-		"by its instance":  `{"accountId":"111122223333","region":"eu-west-1","resource":{"instanceDetails":{"instanceId":"i-99999999"}}}`,
-	} {
-		got, err := Targets(respond.StopInstance, findingOf(raw))
-		if err != nil || len(got) != 1 || !got[0].Sample {
-			t.Errorf("%s: %+v %v", name, got, err)
+	rigs(t, func(t *testing.T, on *rig) {
+		for name, raw := range map[string]string{
+			"by its title":     `{"accountId":"111122223333","region":"eu-west-1","title":"[SAMPLE] x","resource":{"instanceDetails":{"instanceId":"i-0123456789abcdef0"}}}`,
+			"by a nested word": `{"accountId":"111122223333","region":"eu-west-1","resource":{"instanceDetails":{"instanceId":"i-0123456789abcdef0"}},"service":{"additionalInfo":{"value":"{\"sample\": true}"}}}`,
+			"by a plain word":  `{"accountId":"111122223333","region":"eu-west-1","resource":{"instanceDetails":{"instanceId":"i-0123456789abcdef0"}},"service":{"additionalInfo":{"sample":true}}}`,
+			"by its instance":  `{"accountId":"111122223333","region":"eu-west-1","resource":{"instanceDetails":{"instanceId":"i-99999999"}}}`,
+		} {
+			got, err := Targets(respond.StopInstance, findingOf(raw))
+			if err != nil || len(got) != 1 || !got[0].Sample {
+				t.Errorf("%s: %+v %v", name, got, err)
+			}
 		}
-	}
-	r := newRig(t)
-	for _, id := range []string{"i-99999999", "i-0123456789abcdef0"} {
-		req := r.request(respond.StopInstance, id, respond.Options{})
-		req.Target.Sample = id != "i-99999999"
-		_, err := r.engine().Plan(t.Context(), req)
-		wantKind(t, err, fault.Denied, "sample")
-	}
-	if len(r.wire.seen) > 0 {
-		t.Error("AWS was asked about a sample")
-	}
+		r := on.again(t)
+		for _, id := range []string{"i-99999999", "i-0123456789abcdef0"} {
+			req := r.request(respond.StopInstance, id, respond.Options{})
+			req.Target.Sample = id != "i-99999999"
+			_, err := r.engine().Plan(t.Context(), req)
+			wantKind(t, err, fault.Denied, "sample")
+		}
+		if len(r.wire.seen) > 0 {
+			t.Error("AWS was asked about a sample")
+		}
+	})
 }
 
 func FuzzTarget(f *testing.F) {
@@ -177,55 +179,57 @@ func TestTheDocumentListsEveryPermission(t *testing.T) {
 
 // TestTheListOfPermissionsIsWhole holds the list against what is really called.
 func TestTheListOfPermissionsIsWhole(t *testing.T) {
-	s := newSite(t)
-	s.role("web", "/", ec2Trust)
-	key, _ := s.user("bob")
-	services := map[string]string{"2016-11-15": "ec2", "2010-05-08": "iam", "2011-01-01": "autoscaling", "2015-12-01": "elasticloadbalancing", "2011-06-15": "sts"}
-	for _, run := range []struct {
-		v      respond.Verb
-		target string
-		o      respond.Options
-	}{
-		{respond.StopInstance, s.instance, respond.Options{Snapshot: true}}, {respond.IsolateRole, "web", respond.Options{}}, {respond.DisableKey, key, respond.Options{}},
-		{respond.IsolateInstance, s.instance, allOptions}, {respond.IsolateInstance, s.instance, respond.Options{Cut: respond.CutNACL}},
-	} {
-		rep := s.mustDo(run.v, run.target, run.o)
-		s.mustUndo(rep.Action.ID)
-		read, write := Actions(run.v)
-		for _, c := range s.wire.seen {
-			a := services[c.form.Get("Version")] + ":" + c.action
-			if !strings.HasPrefix(a, "sts:") && !slices.Contains(read, a) && !slices.Contains(write, a) {
-				t.Errorf("%s calls %s, which its list has not", run.v, a)
+	sites(t, func(t *testing.T, s *site) {
+		s.role("web", "/", ec2Trust)
+		key, _ := s.user("bob")
+		services := map[string]string{"2016-11-15": "ec2", "2010-05-08": "iam", "2011-01-01": "autoscaling", "2015-12-01": "elasticloadbalancing", "2011-06-15": "sts"}
+		for _, run := range []struct {
+			v      respond.Verb
+			target string
+			o      respond.Options
+		}{
+			{respond.StopInstance, s.instance, respond.Options{Snapshot: true}}, {respond.IsolateRole, "web", respond.Options{}}, {respond.DisableKey, key, respond.Options{}},
+			{respond.IsolateInstance, s.instance, allOptions}, {respond.IsolateInstance, s.instance, respond.Options{Cut: respond.CutNACL}},
+		} {
+			rep := s.mustDo(run.v, run.target, run.o)
+			s.mustUndo(rep.Action.ID)
+			read, write := Actions(run.v)
+			for _, c := range s.wire.seen {
+				a := services[c.form.Get("Version")] + ":" + c.action
+				if !strings.HasPrefix(a, "sts:") && !slices.Contains(read, a) && !slices.Contains(write, a) {
+					t.Errorf("%s calls %s, which its list has not", run.v, a)
+				}
 			}
+			s.wire.writes()
 		}
-		s.wire.writes()
-	}
+	})
 }
 
 func TestWhatTheCredentialMayDoIsAskedBeforehand(t *testing.T) {
-	r := newRig(t)
-	r.wire.answer = func(c call) (int, string) {
-		if c.action != "SimulatePrincipalPolicy" {
-			return 0, ""
+	rigs(t, func(t *testing.T, r *rig) {
+		r.wire.answer = func(c call) (int, string) {
+			if c.action != "SimulatePrincipalPolicy" {
+				return 0, ""
+			}
+			var b strings.Builder
+			for i := 1; c.form.Has("ActionNames.member." + string(rune('0'+i))); i++ {
+				a := c.form.Get("ActionNames.member." + string(rune('0'+i)))
+				d := map[bool]string{true: "allowed", false: "implicitDeny"}[a != "iam:UpdateAccessKey"]
+				b.WriteString("<member><EvalActionName>" + a + "</EvalActionName><EvalDecision>" + d + "</EvalDecision></member>")
+			}
+			return 200, "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults>" + b.String() + "</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
 		}
-		var b strings.Builder
-		for i := 1; c.form.Has("ActionNames.member." + string(rune('0'+i))); i++ {
-			a := c.form.Get("ActionNames.member." + string(rune('0'+i)))
-			d := map[bool]string{true: "allowed", false: "implicitDeny"}[a != "iam:UpdateAccessKey"]
-			b.WriteString("<member><EvalActionName>" + a + "</EvalActionName><EvalDecision>" + d + "</EvalDecision></member>")
+		got, err := r.driver.Allowed(t.Context(), "", respond.DisableKey)
+		if err != nil || len(got) != 3 {
+			t.Fatalf("%+v %v", got, err)
 		}
-		return 200, "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults>" + b.String() + "</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
-	}
-	got, err := r.driver.Allowed(t.Context(), "", respond.DisableKey)
-	if err != nil || len(got) != 3 {
-		t.Fatalf("%+v %v", got, err)
-	}
-	for _, p := range got {
-		if p.Allowed == (p.Action == "iam:UpdateAccessKey") || p.Account != account0 || p.Allowed != (p.Why == "") {
-			t.Errorf("%+v", p)
+		for _, p := range got {
+			if p.Allowed == (p.Action == "iam:UpdateAccessKey") || p.Account != r.account || p.Allowed != (p.Why == "") {
+				t.Errorf("%+v", p)
+			}
 		}
-	}
-	r.wire.answer = refuse("SimulatePrincipalPolicy", 403, "AccessDenied")
-	_, err = r.driver.Allowed(t.Context(), "", respond.DisableKey)
-	wantKind(t, err, fault.Denied, "iam:SimulatePrincipalPolicy")
+		r.wire.answer = refuse("SimulatePrincipalPolicy", 403, "AccessDenied")
+		_, err = r.driver.Allowed(t.Context(), "", respond.DisableKey)
+		wantKind(t, err, fault.Denied, "iam:SimulatePrincipalPolicy")
+	})
 }

@@ -31,6 +31,8 @@ func (g openGroup) rule() []types.IpPermission {
 	return []types.IpPermission{p}
 }
 
+func (g openGroup) about() string { return g.group().about() }
+
 func (g *openGroup) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 	id, err := g.group().id(ctx, s)
 	if err != nil {
@@ -38,9 +40,9 @@ func (g *openGroup) apply(ctx context.Context, s *session) (respond.Outcome, err
 	}
 	err = s.eventually(ctx, func() (err error) {
 		if g.Egress {
-			_, err = s.ec2.AuthorizeSecurityGroupEgress(ctx, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &id, IpPermissions: g.rule()})
+			_, err = s.ec2.authorizeSecurityGroupEgress(ctx, &ec2.AuthorizeSecurityGroupEgressInput{GroupId: &id, IpPermissions: g.rule()})
 		} else {
-			_, err = s.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: g.rule()})
+			_, err = s.ec2.authorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: g.rule()})
 		}
 		return err
 	}, "InvalidGroup.NotFound")
@@ -79,6 +81,8 @@ type groupGone struct {
 
 func (g groupGone) group() group { return group{VPC: g.VPC, Name: g.Name, Purpose: forUntrack} }
 
+func (g groupGone) about() string { return g.group().about() }
+
 func (g *groupGone) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 	x := g.group()
 	return x.revert(ctx, s)
@@ -103,6 +107,8 @@ func (g *groupGone) read(ctx context.Context, s *session) (respond.Reading, erro
 type wait struct {
 	Seconds int `json:"seconds"`
 }
+
+func (w *wait) about() string { return everything }
 
 func (w *wait) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 	if err := s.d.Sleep(ctx, time.Duration(w.Seconds)*time.Second); err != nil {

@@ -33,6 +33,10 @@ func tables() map[string][]string {
 		add(crowdstrike.Kind, "verdict", m.Vendor, m.Ours)
 	}
 
+	for capability, scope := range crowdstrike.Permissions() {
+		add(crowdstrike.Kind, capability, scope)
+	}
+
 	for _, s := range defender.Severities() {
 		add(defender.Kind, "severity", s.Word, s.Severity.String())
 	}
@@ -70,6 +74,10 @@ func tables() map[string][]string {
 	}
 	for _, m := range cortex.Verdicts() {
 		add(cortex.Kind, "verdict", m.Vendor, m.Ours)
+	}
+
+	for capability, permission := range cortex.Permissions() {
+		add(cortex.Kind, capability, permission)
 	}
 
 	for _, m := range wiz.Severities() {
@@ -144,6 +152,33 @@ func TestTheTablesOfTheDocumentAreThoseOfTheCode(t *testing.T) {
 		for _, row := range got {
 			if !slices.Contains(want, row) {
 				t.Errorf("%s: the code knows nothing of %s", kind, row)
+			}
+		}
+	}
+}
+
+func TestEveryCapabilityOfAPermissionHasItsCommands(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "products.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(page), "\n## Permissions\n")
+	part, _, _ = strings.Cut(part, "\n## ")
+	var named []string
+	for line := range strings.Lines(part) {
+		if cells := strings.Split(line, " | "); len(cells) == 2 {
+			named = append(named, strings.FieldsFunc(strings.Trim(cells[1], "| \n"), func(r rune) bool { return r == ',' || r == ';' })...)
+		}
+	}
+	for i, word := range named {
+		named[i] = strings.TrimSpace(word)
+	}
+	for kind, permissions := range map[string]map[string]string{
+		crowdstrike.Kind: crowdstrike.Permissions(), defender.Kind: defender.Permissions(), carbonblack.Kind: carbonblack.Permissions(), cortex.Kind: cortex.Permissions(),
+	} {
+		for capability := range permissions {
+			if !slices.Contains(named, capability) {
+				t.Errorf("%s: no command needs %q", kind, capability)
 			}
 		}
 	}

@@ -50,6 +50,44 @@ func checkResolve(t *testing.T, h Harness) {
 	}
 }
 
+// checkResolveFaults: whatever becomes of the answer, "done" is what is so, and a change
+// that may have been made is not called refused.
+func checkResolveFaults(t *testing.T, h Harness) {
+	for _, kind := range []string{"500", "503", "reset", "truncate", "html"} {
+		for _, place := range []string{"before", "after"} {
+			t.Run(kind+"@"+place, func(t *testing.T) {
+				t.Parallel()
+				v := h.New(t)
+				s := v.Source(t, patience)
+				r, g := capability[source.Resolver](t, s), capability[source.Getter](t, s)
+				close := alert.Resolution{Status: alert.StatusResolved, Verdict: "false_positive"}
+				if err := r.Supports(close); err != nil {
+					t.Skip(err)
+				}
+				hs := handles(t, s, v.Add(t, 1, time.Hour, false))
+				v.Faults(t, kind+"@"+place+"=1")
+				a, err := r.Resolve(context.Background(), hs[0], close)
+				v.Faults(t, "")
+				now, readErr := g.Get(context.Background(), hs[0])
+				if readErr != nil || len(now) != 1 {
+					t.Fatalf("read back: %v, %v", now, readErr)
+				}
+				closed, f := now[0].Status.Closed(), a.Fields["status"]
+				switch k := fault.KindOf(err); {
+				case closed && place == "before":
+					t.Error("nothing arrived, and it is closed")
+				case !closed && place == "after" && k != fault.InDoubt: // a job may still be at it
+					t.Errorf("it arrived, the status is %s, and the error is %v", now[0].Status, err)
+				case f.Outcome == "done" && !closed, err == nil && f.Outcome != "done":
+					t.Errorf("the status is %s, and it says %+v, %v", now[0].Status, a, err)
+				case closed && err != nil && k != fault.InDoubt && k != fault.Unavailable:
+					t.Errorf("it was changed, and the error is %v", err)
+				}
+			})
+		}
+	}
+}
+
 func checkUnsupported(t *testing.T, r source.Resolver, h alert.Handle) {
 	t.Helper()
 	for word, res := range map[string]alert.Resolution{

@@ -58,6 +58,29 @@ func reads(s source.Source, h alert.Handle, now time.Time) []attempt {
 			return nil
 		}})
 	}
+	if p, ok := s.(source.NoteProber); ok {
+		out = append(out, attempt{"probe", func(ctx context.Context) error { _, err := p.ProbeNotes(ctx, h); return err }})
+	}
+	if f, ok := s.(source.HostFinder); ok {
+		out = append(out, attempt{"hosts", func(ctx context.Context) error {
+			for _, err := range f.FindHosts(ctx, "no-such-host-anywhere") {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+	}
+	if i, ok := s.(source.Incidents); ok {
+		out = append(out, attempt{"incidents", func(ctx context.Context) error {
+			for _, err := range i.ListIncidents(ctx, alert.Query{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}})
+	}
 	return out
 }
 
@@ -81,6 +104,14 @@ func checkCancel(t *testing.T, h Harness) {
 			}
 		})
 	}
+	if r, ok := s.(source.Resolver); ok {
+		t.Run("resolve", func(t *testing.T) {
+			endsSoon(t, "resolve", func(ctx context.Context) error {
+				_, err := r.Resolve(ctx, hs[0], alert.Resolution{Status: alert.StatusResolved, Verdict: "false_positive"})
+				return err
+			})
+		})
+	}
 	n, ok := s.(source.Noter)
 	if !ok {
 		return
@@ -97,38 +128,6 @@ func checkCancel(t *testing.T, h Harness) {
 			t.Errorf("after the end: %+v, %v", rs, err)
 		}
 	})
-}
-
-// checkToken: a credential that is revoked in mid-run is said to be, with a way out.
-func checkToken(t *testing.T, h Harness) {
-	v := h.New(t)
-	s := v.Source(t, patience)
-	f := capability[source.Feeder](t, s)
-	v.Add(t, h.Page+10, time.Hour, false)
-	st := stream(t, f)
-	p, err := f.Page(context.Background(), st, wide(source.Created, st.Now), "")
-	if err != nil || p.Next == "" {
-		t.Fatalf("first page: next %q, %v", p.Next, err)
-	}
-	v.Revoke(t)
-	_, err = f.Page(context.Background(), st, wide(source.Created, st.Now), p.Next)
-	if !fault.Is(err, fault.Auth) || errors.Is(err, source.ErrToken) {
-		t.Errorf("second page: %v, want auth", err)
-	}
-	if e, ok := errors.AsType[*fault.Error](err); !ok || e.Hint == "" || !strings.Contains(e.Hint+e.Source, s.Name()) {
-		t.Errorf("the hint does not say what to do: %+v", e)
-	}
-	for _, r := range reads(s, p.Alerts[0].Handle, st.Now) {
-		if err := r.do(context.Background()); !fault.Is(err, fault.Auth) {
-			t.Errorf("%s: %v, want auth", r.name, err)
-		}
-	}
-	if n, ok := s.(source.Noter); ok {
-		rs, err := n.AddNote(context.Background(), "refused", p.Alerts[0].Handle)
-		if err != nil || rs[0].Outcome != source.NoteNotSent || !fault.Is(rs[0].Err, fault.Auth) {
-			t.Errorf("a note: %+v, %v", rs, err)
-		}
-	}
 }
 
 // checkReadFaults: reads survive what passes by itself.
@@ -198,6 +197,39 @@ func checkWriteFault(t *testing.T, h Harness, kind, place string) {
 		}
 		if r.Err == nil {
 			t.Error("an outcome other than done has no error")
+		}
+	}
+	checkNextProcess(t, v, hs, place == "after")
+}
+
+// checkNextProcess is what comes after a kill whose answer nobody read: another process
+// looks, finds the note by its marker or sends it, and it is there once.
+func checkNextProcess(t *testing.T, v Vendor, hs []alert.Handle, written bool) {
+	t.Helper()
+	s := v.Source(t, patience)
+	var todo []alert.Handle
+	for _, h := range hs {
+		found := 0
+		if r, ok := s.(source.NoteReader); ok {
+			for _, n := range readNotes(t, r, h) {
+				if strings.Contains(n.Text, marker) {
+					found++
+				}
+			}
+			if (found == 1) != written || found > 1 {
+				t.Errorf("it finds the note %d times", found)
+			}
+		}
+		if found == 0 {
+			todo = append(todo, h)
+		}
+	}
+	if len(todo) > 0 {
+		add(t, s.(source.Noter), "once\n"+marker, todo...)
+	}
+	for _, h := range hs {
+		if notes := v.Notes(t, h.ID); len(notes) != 1 {
+			t.Errorf("in the end there are %d notes: %q", len(notes), notes)
 		}
 	}
 }

@@ -40,6 +40,13 @@ type Vendor interface {
 	Faults(t *testing.T, spec string)
 }
 
+// TokenVendor is the Vendor of a product whose credential is exchanged for access tokens.
+type TokenVendor interface {
+	Vendor
+	// EndToken ends the access tokens that are out; the credential stays good.
+	EndToken(t *testing.T)
+}
+
 // Harness is what the suite must know of a product.
 type Harness struct {
 	// New starts a vendor without alerts.
@@ -60,9 +67,9 @@ func Run(t *testing.T, h Harness) {
 		check func(*testing.T, Harness)
 	}{
 		{"feed", checkFeed}, {"list", checkList}, {"get", checkGet}, {"decode", checkDecode},
-		{"notes", checkNotes}, {"resolve", checkResolve}, {"hosts", checkHosts}, {"health", checkHealth},
+		{"notes", checkNotes}, {"resolve", checkResolve}, {"resolve faults", checkResolveFaults}, {"hosts", checkHosts}, {"health", checkHealth},
 		{"cancel", checkCancel}, {"token", checkToken}, {"read faults", checkReadFaults}, {"write faults", checkWriteFaults},
-		{"fetch", checkFetch},
+		{"fetch", checkFetch}, {"isolate", checkIsolate}, {"incidents", checkIncidents}, {"hostile words", checkHostile}, {"token's end", checkTokenEnd},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -173,6 +173,7 @@ func TestWhatWizCannotDoIsSaidWithWhatCanBeDoneInstead(t *testing.T) {
 		"isolate by handle": {"isolate hosts", alert.Alert{Handle: a.Handle}, append(commands, "100000000001", "us-east-2")},
 		"isolate by host":   {"isolate hosts", alert.Alert{Host: a.Host}, commands},
 		"fetch":             {"fetch files", a, []string{"no files", "hash"}},
+		"note":              {"take a note on this alert", a, []string{"MATCH_ONLY"}},
 		"anything else":     {"set tags", a, []string{"edrc sources"}},
 	} {
 		err := c.Instead(tc.what, tc.about)

@@ -11,12 +11,15 @@ import (
 var instanceID = lazily(`^i-[0-9a-f]{8,17}$`)
 
 // Instead implements source.Alternative: to isolate a host there are the actions of the
-// cloud that has it, and to fetch a file the look-up of its hash.
+// cloud that has it, to fetch a file the look-up of its hash, and to note a detection
+// that cannot be noted other alerts.
 func (c *Client) Instead(what string, about alert.Alert) error {
 	e := &fault.Error{Kind: fault.Unsupported, Source: c.name, Msg: Kind + " cannot " + what, Hint: "see what each product can do: edrc sources"}
 	switch {
 	case strings.HasPrefix(what, "isolate"):
 		e.Hint = contain(about)
+	case strings.HasPrefix(what, "take a note"):
+		e.Hint = "a detection that belongs to no threat (MATCH_ONLY) has no notes: write them on another alert of the same host or file"
 	case strings.HasPrefix(what, "fetch"):
 		e.Hint = "Wiz hands over no files: the hash is looked up and analysed without it, and another source on the same host may have the file"
 	}
