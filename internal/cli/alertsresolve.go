@@ -36,7 +36,8 @@ func newAlertsResolve(a *app) *cobra.Command {
 		Use: "resolve REF…|-", Short: "Set what an analyst decided: verdict, status, assignee, tags",
 		Long: `Resolve sets the analyst's decision in the alert's product. What a product cannot
 express is refused before anything is sent to any of them. The values before each
-change are kept in actions/changes.ndjson of the state directory, before it is made.`,
+change are kept in actions/changes.ndjson of the state directory, before it is made:
+edrc undo C-… sets them back, by the id that is shown.`,
 		Example: "  edrc alerts resolve s1-prod:1698432198765432101 --as true-positive --status resolved --reason IR-2231 --note\n" +
 			"  edrc alerts list --hash 3f0c9a… -o ndjson | jq -r .ref | edrc alerts resolve - --as false-positive --status resolved --yes",
 		Args: atLeast(1, "the REF of an alert, or - for stdin"), ValidArgsFunction: a.completeRefs,

@@ -205,7 +205,7 @@ func printState(ctx context.Context, a *app, out report.Options, raw []byte) err
 		for _, n := range s.Notes {
 			notes += len(n)
 		}
-		rows = append(rows, report.Row{Label: name, Lines: []string{fmt.Sprintf("%s, %s on %s, %s, %d isolated",
+		rows = append(rows, report.Row{Label: name, Lines: []string{fmt.Sprintf("%s, %s on %s, %s, %d contained",
 			count(s.Alerts, "alert"), count(notes, "note"), count(len(s.Notes), "alert"), count(s.Requests, "request"), len(s.Isolated))}})
 	}
 	return report.Card(a.IO, "Lab", "", rows)

@@ -9,6 +9,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/respond"
 	"edrc/internal/respond/aws"
+	"edrc/internal/source"
 	"edrc/internal/source/guardduty"
 )
 
@@ -76,6 +77,11 @@ func (r *responder) ofAlert(ctx context.Context, v respond.Verb, word string) ([
 	finding := src.Kind() == guardduty.Kind
 	switch {
 	case v != respond.IsolateHost && !finding:
+		if _, ok := src.(source.Alternative); ok {
+			if d, err := r.svc.Get(ctx, ref, false); err == nil {
+				return nil, source.Cannot(src, string(v), d.Alert)
+			}
+		}
 		return nil, &fault.Error{Kind: fault.Unsupported, Source: ref.Source, Msg: string(v) + " takes findings of GuardDuty, and this is an alert of " + src.Kind(),
 			Hint: "name the target itself, or isolate the host: edrc isolate host " + ref.String()}
 	case v == respond.IsolateHost && finding:

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -21,8 +22,6 @@ type sourceRow struct {
 	Kind   string          `json:"kind"`
 	Tenant string          `json:"tenant,omitempty"` // the label of the configuration
 	Can    map[string]bool `json:"can"`
-
-	all []string // what there is to be able to do, in order
 }
 
 func newSources(a *app) *cobra.Command {
@@ -49,7 +48,6 @@ func newSources(a *app) *cobra.Command {
 				r := sourceRow{Name: s.Name(), Kind: s.Kind(), Tenant: cfg.Sources[i].Tenant, Can: map[string]bool{}}
 				for _, c := range source.Capabilities(s) {
 					r.Can[c.Name] = c.Has
-					r.all = append(r.all, c.Name)
 				}
 				rows = append(rows, r)
 			}
@@ -65,18 +63,34 @@ func newSources(a *app) *cobra.Command {
 	return c
 }
 
+// sourceColumns is the matrix. A column stands for one capability or for several that
+// belong together.
 func sourceColumns() []report.Column[sourceRow] {
-	list := func(can bool) func(report.View, sourceRow) string {
-		return func(_ report.View, r sourceRow) string {
-			return strings.Join(slices.DeleteFunc(slices.Clone(r.all), func(name string) bool { return r.Can[name] != can }), ", ")
-		}
+	yes := func(name string) report.Column[sourceRow] {
+		return report.Column[sourceRow]{Name: name, Value: func(_ report.View, r sourceRow) string {
+			return map[bool]string{true: "yes", false: "-"}[r.Can[name]]
+		}}
 	}
+	several := func(name, prefix string, words ...string) report.Column[sourceRow] {
+		return report.Column[sourceRow]{Name: name, Value: func(_ report.View, r sourceRow) string {
+			var can []string
+			for _, w := range words {
+				if r.Can[prefix+w] {
+					can = append(can, w)
+				}
+			}
+			return cmp.Or(strings.Join(can, ", "), "-")
+		}}
+	}
+	alerts := several("alerts", "", "list", "get", "sync")
+	alerts.Wide = true
+	hosts := yes("hosts")
+	hosts.Wide = true
 	return []report.Column[sourceRow]{
 		{Name: "source", Value: func(_ report.View, r sourceRow) string { return r.Name }},
 		{Name: "kind", Value: func(_ report.View, r sourceRow) string { return r.Kind }},
 		{Name: "tenant", Wide: true, Value: func(_ report.View, r sourceRow) string { return r.Tenant }},
-		{Name: "can", Value: list(true), Shrink: 1, Min: 20, Flex: true},
-		{Name: "cannot", Value: list(false), Shrink: 2, Min: 10, Flex: true},
+		alerts, yes("incidents"), several("notes", "note ", "add", "list", "remove"), yes("resolve"), yes("fetch"), hosts, yes("isolate"),
 	}
 }
 

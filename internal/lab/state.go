@@ -38,7 +38,7 @@ type SourceState struct {
 	Downloads int `json:"downloads"`
 	// FetchesByThreat is Fetches by threat id, of consoles alone. Threats without any are absent.
 	FetchesByThreat map[string]int `json:"fetches_by_threat"`
-	// Isolated are the names of the hosts that are disconnected.
+	// Isolated are the names of the hosts that are disconnected, see world.State.
 	Isolated []string `json:"isolated"`
 }
 

@@ -58,6 +58,7 @@ type State struct {
 	// Fetches and Downloads count requests for a file, and files that were handed over whole.
 	Fetches   int `json:"fetches"`
 	Downloads int `json:"downloads"`
-	// Isolated are the names of the hosts that are isolated.
+	// Isolated are the names of the hosts that are isolated. An AWS lists all that is
+	// contained: stopped instances, denied roles and inactive keys, too.
 	Isolated []string `json:"isolated"`
 }

@@ -33,6 +33,7 @@ type wire struct {
 	Updated         stamp          `json:"lastUpdateDateTime"`
 	FirstActivity   stamp          `json:"firstActivityDateTime"`
 
+	ProviderID      text           `json:"providerAlertId"` // what the alert is called where it arose
 	AlertID         text           `json:"alertId"`
 	OldCreated      stamp          `json:"alertCreationTime"`
 	OldUpdated      stamp          `json:"lastUpdateTime"`
@@ -56,6 +57,9 @@ type comment struct {
 	Created     stamp `json:"createdDateTime"`
 	CreatedTime stamp `json:"createdTime"`
 }
+
+// maxOtherID bounds the other id of an alert, which is an index key of the store.
+const maxOtherID = 256
 
 // decodeWire reads one alert. The error says why it cannot be used.
 func decodeWire(raw json.RawMessage) (wire, *source.BadItem) {
@@ -99,6 +103,9 @@ func (c *Client) decode(raw json.RawMessage) (alert.Alert, *source.BadItem) {
 	}
 	for _, f := range filesOf(w.Evidence) {
 		a.Files = append(a.Files, f.File)
+	}
+	if p := string(w.ProviderID); p != id && len(p) <= maxOtherID {
+		a.OtherID = p
 	}
 	return a, nil
 }
