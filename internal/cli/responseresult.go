@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,10 @@ func (r *responder) printPlans(ctx context.Context, plans []respond.Plan, errs [
 		}
 		if r.f.dryRun { // the id that it names will never be
 			p.Undo = strings.ReplaceAll(p.Undo, p.Request.Action, "A-…")
+			p.Steps = slices.Clone(p.Steps)
+			for i := range p.Steps {
+				p.Steps[i].Title = strings.ReplaceAll(p.Steps[i].Title, p.Request.Action, "A-…")
+			}
 		}
 		if err := planCard(r.a.IO, p); err != nil {
 			return err

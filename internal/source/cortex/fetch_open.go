@@ -19,7 +19,7 @@ import (
 func archivePasswords() []string { return []string{"suspicious", "infected"} }
 
 // OpenFetch implements source.Fetcher: a zip. One in clear is encrypted with the password
-// on its way to the spool. What is no longer there is fault.Gone: start again. A download
+// on its way to the spool, one with a password of its own is packed anew under it. What is no longer there is fault.Gone: start again. A download
 // that breaks off is fault.Unavailable, and may be repeated.
 func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, password string, spool *sample.Spool) (*sample.Archive, error) {
 	const op = "download the file"
@@ -53,6 +53,9 @@ func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, password string
 	a, err := spool.Take(ctx, body, password) // gives back what the stream says of its end
 	if err == nil {
 		a, err = unlock(ctx, a, spool, t)
+	}
+	if err == nil {
+		a, err = source.Repack(ctx, a, spool, t.File.Hashes, password)
 	}
 	if err != nil {
 		return nil, fault.At(err, c.name, op)

@@ -38,7 +38,7 @@ func fetchRequest(t *testing.T, c *Client, id string) source.FetchRequest {
 }
 
 func TestAnArchiveIsOpenedWhateverItsPassword(t *testing.T) {
-	for password, want := range map[string]string{"": "Derived_1", "suspicious": "suspicious", "infected": "infected", "Derived_1": "Derived_1"} {
+	for _, password := range []string{"", "suspicious", "infected", "Derived_1"} {
 		v := newVendor(t, world.Options{})
 		v.control(t, "archive", map[string]any{"password": password})
 		c, ctx := v.client(t, time.Minute), context.Background()
@@ -55,7 +55,7 @@ func TestAnArchiveIsOpenedWhateverItsPassword(t *testing.T) {
 			t.Fatalf("%q: %v", password, err)
 		}
 		got, err := sample.Inspect(ctx, a, sample.DefaultLimits(), r.File.Hashes)
-		if err != nil || got.Hashes.SHA256 != r.File.SHA256 || a.Password() != want {
+		if err != nil || got.Hashes.SHA256 != r.File.SHA256 || a.Password() != r.Password {
 			t.Errorf("%q: %+v under %q, %v", password, got, a.Password(), err)
 		}
 		_ = a.Close()

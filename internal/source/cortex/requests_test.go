@@ -192,7 +192,7 @@ func useEverything(t *testing.T, v *vendor) {
 	if err != nil || step.State != source.FetchReady {
 		t.Fatalf("%+v, %v", step, err)
 	}
-	a, err := c.OpenFetch(ctx, step.Ticket, "", newSpool(t))
+	a, err := c.OpenFetch(ctx, step.Ticket, r.Password, newSpool(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func readTicket(t source.Ticket) (ticket, bool) {
 // StartFetch implements source.Fetcher. A copy in the cloud comes first: what a sensor
 // quarantined is uploaded where the prevention policy says so, and is found by SHA-256.
 // Without one the file is got from the endpoint by Real Time Response, if r.Endpoint
-// allows it. The archive has the vendor's password, not r.Password.
+// allows it.
 func (c *Client) StartFetch(ctx context.Context, r source.FetchRequest) (source.FetchStep, error) {
 	const op = "fetch a file"
 	t := source.Ticket{Handle: r.Handle, File: r.File, Attempt: r.Attempt}

@@ -19,9 +19,9 @@ import (
 const archivePassword = "infected"
 
 // OpenFetch implements source.Fetcher: a zip of the cloud's copy, a 7z of what an
-// endpoint uploaded. What is no longer there is fault.Gone: start again. A download
+// endpoint uploaded, packed anew under the password. What is no longer there is fault.Gone: start again. A download
 // that breaks off is fault.Unavailable, and may be repeated.
-func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, _ string, spool *sample.Spool) (*sample.Archive, error) {
+func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, password string, spool *sample.Spool) (*sample.Archive, error) {
 	const op = "download the file"
 	p, ok := readTicket(t)
 	if !ok || p.SHA256 == "" || p.Way == wayUpload {
@@ -51,6 +51,9 @@ func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, _ string, spool
 		return nil, c.api.fault(fault.Unavailable, op, "answered with text where an archive was expected (a proxy or login page?)")
 	}
 	a, err := spool.Take(ctx, body, archivePassword) // gives back what the stream says of its end
+	if err == nil {
+		a, err = source.Repack(ctx, a, spool, t.File.Hashes, password)
+	}
 	if err != nil {
 		return nil, fault.At(err, c.name, op)
 	}

@@ -238,7 +238,7 @@ func fetchEverything(t *testing.T, v *vendor, c *Client) {
 	if err != nil || step.State != source.FetchReady {
 		t.Fatalf("%+v, %v", step, err)
 	}
-	a, err := c.OpenFetch(ctx, step.Ticket, "", newSpool(t))
+	a, err := c.OpenFetch(ctx, step.Ticket, r.Password, newSpool(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -182,6 +182,9 @@ func (f *fetching) open(t *testing.T, ticket source.Ticket, r source.FetchReques
 	ctx := context.Background()
 	a := again(t, func() (*sample.Archive, error) { return f.f.OpenFetch(ctx, ticket, r.Password, f.spool) })
 	defer a.Close()
+	if a.Password() != r.Password {
+		t.Errorf("the archive opens under %q; another process will ask for %q", a.Password(), r.Password)
+	}
 	c, err := sample.Inspect(ctx, a, sample.DefaultLimits(), r.File.Hashes)
 	if err != nil || !c.Hashes.Has(r.File.Best()) {
 		t.Errorf("the archive has %s %q, not the file: %v", c.Hashes.Best(), c.Name, err)
