@@ -49,11 +49,11 @@ func (r *responder) printPlans(ctx context.Context, plans []respond.Plan, errs [
 				return err
 			}
 		}
-		if r.f.dryRun { // the id that it names will never be
-			p.Undo = strings.ReplaceAll(p.Undo, p.Request.Action, "A-…")
+		if id := p.Request.Action; r.f.dryRun && id != "" { // it will never be
+			p.Undo = strings.ReplaceAll(p.Undo, id, "A-…")
 			p.Steps = slices.Clone(p.Steps)
 			for i := range p.Steps {
-				p.Steps[i].Title = strings.ReplaceAll(p.Steps[i].Title, p.Request.Action, "A-…")
+				p.Steps[i].Title = strings.ReplaceAll(p.Steps[i].Title, id, "A-…")
 			}
 		}
 		if err := planCard(r.a.IO, p); err != nil {

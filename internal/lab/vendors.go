@@ -158,25 +158,10 @@ func (c *corpus) shared() []world.File {
 // count, writes and refuse make a guest a face.
 func (g *guest) count() { g.requests.Add(1) }
 
-func (g *guest) writes(r *http.Request) bool {
-	v, ok := g.Vendor.(interface{ Writes(*http.Request) bool })
-	return ok && v.Writes(r)
-}
+func (g *guest) writes(r *http.Request) bool { return g.Writes(r) }
 
-// refuse lets the vendor word its error; AWS must see which protocol was spoken.
 func (g *guest) refuse(w http.ResponseWriter, r *http.Request, status int, pick uint64) {
-	switch v := g.Vendor.(type) {
-	case interface {
-		Refuse(http.ResponseWriter, *http.Request, int, uint64)
-	}:
-		v.Refuse(w, r, status, pick)
-	case interface {
-		Refuse(http.ResponseWriter, int, uint64)
-	}:
-		v.Refuse(w, status, pick)
-	default:
-		w.WriteHeader(status)
-	}
+	g.Refuse(w, r, status, pick)
 }
 
 func (g *guest) state() SourceState {

@@ -167,7 +167,7 @@ func (e *Engine) standing(ctx context.Context, a *Action) Standing {
 	}
 	applied, pending, total := 0, 0, 0
 	for _, s := range a.Steps {
-		if s.Transient || s.Keep || s.Optional {
+		if s.Transient || s.Optional || s.Keep && !s.Shared { // what others share is opened by others
 			continue
 		}
 		total++

@@ -139,7 +139,8 @@ type Step struct {
 	Transient bool `json:"transient,omitempty"`
 	// Keep: never reversed.
 	Keep bool `json:"keep,omitempty"`
-	// Shared: several actions may want the same; whoever reverses it last removes it.
+	// Shared: several actions may want the same; whoever reverses it last removes it. The
+	// containment rests on it, also where it is kept.
 	Shared bool `json:"shared,omitempty"`
 	// Optional: when it fails, that is a warning and the rest goes on.
 	Optional bool `json:"optional,omitempty"`

@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -16,7 +15,6 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
-	"edrc/internal/sample"
 )
 
 // Source is one configured product. Its methods never print and never prompt.
@@ -105,16 +103,6 @@ func ID(ctx context.Context, s Source) (alert.SourceID, error) {
 	return alert.SourceID(hex.EncodeToString(sum[:6])), nil
 }
 
-// BadItem is an error for one alert that could not be read; the rest is fine.
-type BadItem struct {
-	ID     string // "" when not even that could be read
-	Reason string
-	Raw    json.RawMessage // at most 4 KiB of it
-}
-
-// Error says which alert and why.
-func (b *BadItem) Error() string { return fmt.Sprintf("alert %q cannot be read: %s", b.ID, b.Reason) }
-
 // Lister lists alerts: a superset of the query, in any order. A *BadItem error
 // belongs to one item and the listing goes on; any other error is the last.
 // Stopping early stops paging.
@@ -184,123 +172,6 @@ type Scoper interface {
 type Incidents interface {
 	ListIncidents(ctx context.Context, q alert.Query) iter.Seq2[alert.Incident, error]
 	GetIncident(ctx context.Context, id string) (alert.Incident, error)
-}
-
-// NoteOutcome is what is known about a note after it was sent.
-type NoteOutcome string
-
-// The outcomes.
-const (
-	NoteDone    NoteOutcome = "done"    // proved
-	NoteRefused NoteOutcome = "refused" // the product said no: nothing was written
-	NoteNotSent NoteOutcome = "not sent"
-	NoteUnknown NoteOutcome = "unknown" // in doubt
-)
-
-// NoteResult is the outcome for one handle.
-type NoteResult struct {
-	Handle  alert.Handle
-	Outcome NoteOutcome
-	NoteID  string // when the product gave one
-	Err     error  // of every outcome but done
-}
-
-// Noter writes one text on several alerts in one request. The result has one
-// entry for each handle, in order; the error is for misuse only. The request is
-// never repeated once it may have been processed.
-type Noter interface {
-	AddNote(ctx context.Context, text string, to ...alert.Handle) ([]NoteResult, error)
-}
-
-// NoteReader reads every note on a container, all pages.
-type NoteReader interface {
-	Notes(ctx context.Context, h alert.Handle) iter.Seq2[alert.Note, error]
-}
-
-// NoteProber tells cheaply, for many alerts in one request, which have any note
-// at all (Some) and which have none (None). An alert it cannot tell about is absent.
-type NoteProber interface {
-	ProbeNotes(ctx context.Context, hs ...alert.Handle) (map[string]alert.Has, error)
-}
-
-// NoteCopier gives our own copies of the notes on an alert, the oldest first, where the
-// product gives none back. What other tools wrote is not among them.
-type NoteCopier interface {
-	NoteCopies(ctx context.Context, id string) ([]alert.Note, error)
-}
-
-// NoteRemover deletes a note.
-type NoteRemover interface {
-	RemoveNote(ctx context.Context, h alert.Handle, noteID string) error
-}
-
-// Applied is what became of a resolution, field by field ("status", "verdict"),
-// and the value each field had before.
-type Applied struct {
-	Fields map[string]FieldResult
-}
-
-// FieldResult is the outcome of one field: done, pending, unknown or unchanged.
-type FieldResult struct {
-	Outcome string
-	Before  string
-}
-
-// Resolver sets the analyst's decision on an alert.
-type Resolver interface {
-	// Supports names each field that the product cannot express; pure.
-	Supports(r alert.Resolution) error
-	Resolve(ctx context.Context, h alert.Handle, r alert.Resolution) (Applied, error)
-}
-
-// FetchState is where the getting of a file stands.
-type FetchState string
-
-// The states of a fetch.
-const (
-	FetchPending     FetchState = "pending"     // the product is at it
-	FetchReady       FetchState = "ready"       // OpenFetch may be called
-	FetchUnreachable FetchState = "unreachable" // the endpoint is offline
-	FetchLost        FetchState = "lost"        // it was ready and has expired: start again
-	FetchNone        FetchState = "none"        // there is no such file, for Reason
-)
-
-// FetchRequest asks a product for one file of one alert.
-type FetchRequest struct {
-	Handle   alert.Handle
-	File     alert.File
-	Password string // the archive's; the same for the same attempt, see package sample
-	Attempt  int    // from 1
-	Endpoint bool   // ways that run something on the endpoint are allowed
-}
-
-// Ticket is what a later process needs to carry a fetch on: the product's own
-// data, at most 4 KiB, no secrets.
-type Ticket struct {
-	Handle  alert.Handle    `json:"handle"`
-	File    alert.File      `json:"file"`
-	Attempt int             `json:"attempt"`
-	Started time.Time       `json:"started"` // vendor clock
-	Data    json.RawMessage `json:"data,omitempty"`
-}
-
-// FetchStep is the outcome of one step of a fetch.
-type FetchStep struct {
-	State  FetchState
-	Ticket Ticket
-	// Retry is how long to wait before the next step; 0 is the caller's choice.
-	Retry  time.Duration
-	Reason string // for people, of unreachable and none
-}
-
-// Fetcher gets a file from the product, as a step function: the ticket may be
-// stored and the next cron run carries it on. Wrong or missing files are states;
-// errors are for the product's faults, and a step may be repeated after one.
-type Fetcher interface {
-	StartFetch(ctx context.Context, r FetchRequest) (FetchStep, error)
-	PollFetch(ctx context.Context, t Ticket) (FetchStep, error)
-	// OpenFetch streams the archive into the spool, encrypted as it came.
-	OpenFetch(ctx context.Context, t Ticket, password string, spool *sample.Spool) (*sample.Archive, error)
 }
 
 // HostFinder finds hosts by name or id.

@@ -210,7 +210,7 @@ func fail(w http.ResponseWriter, status int, code, message string) {
 }
 
 // Refuse answers with an error of the gateway: pick varies its dialect.
-func (v *Vendor) Refuse(w http.ResponseWriter, status int, pick uint64) {
+func (v *Vendor) Refuse(w http.ResponseWriter, _ *http.Request, status int, pick uint64) {
 	if status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "1")
 	}

@@ -120,7 +120,7 @@ func (v *Vendor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", v.opt.Now().UTC().Format(http.TimeFormat))
 	if v.throttled > 0 {
 		v.throttled--
-		v.Refuse(w, http.StatusTooManyRequests, 0)
+		v.Refuse(w, r, http.StatusTooManyRequests, 0)
 		return
 	}
 	if problem := v.strange(r); problem != "" {
@@ -238,7 +238,7 @@ func (v *Vendor) Writes(r *http.Request) bool {
 }
 
 // Refuse answers with a status that is an error. A 429 says when to come back, by pick.
-func (v *Vendor) Refuse(w http.ResponseWriter, status int, pick uint64) {
+func (v *Vendor) Refuse(w http.ResponseWriter, _ *http.Request, status int, pick uint64) {
 	if status == http.StatusTooManyRequests && pick%2 == 1 {
 		w.Header().Set("Retry-After", "0")
 	}

@@ -354,7 +354,7 @@ func TestWritesAndRefusalsAreToldApart(t *testing.T) {
 	}
 	for pick, want := range map[uint64]string{0: "", 1: "0"} {
 		w := httptest.NewRecorder()
-		if v.Refuse(w, 429, pick); w.Code != 429 || w.Header().Get("Retry-After") != want || !strings.Contains(w.Body.String(), `"err_code":429`) {
+		if v.Refuse(w, nil, 429, pick); w.Code != 429 || w.Header().Get("Retry-After") != want || !strings.Contains(w.Body.String(), `"err_code":429`) {
 			t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 		}
 	}

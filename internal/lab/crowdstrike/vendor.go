@@ -191,7 +191,7 @@ func (v *Vendor) Writes(r *http.Request) bool {
 
 // Refuse answers with a status that is an error. A 429 names a moment, in seconds or in
 // milliseconds by pick, or nothing.
-func (v *Vendor) Refuse(w http.ResponseWriter, status int, pick uint64) {
+func (v *Vendor) Refuse(w http.ResponseWriter, _ *http.Request, status int, pick uint64) {
 	if status == http.StatusTooManyRequests && pick%3 != 0 {
 		v.refuseUntil(w, throttle{Unit: map[bool]string{true: "s", false: "ms"}[pick%2 == 0]})
 		return

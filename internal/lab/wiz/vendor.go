@@ -215,7 +215,7 @@ func (v *Vendor) Writes(r *http.Request) bool {
 
 // Refuse answers with a status that is an error. A 429 names a time to wait, or none, by
 // pick.
-func (v *Vendor) Refuse(w http.ResponseWriter, status int, pick uint64) {
+func (v *Vendor) Refuse(w http.ResponseWriter, _ *http.Request, status int, pick uint64) {
 	if status == http.StatusTooManyRequests && pick%2 == 0 {
 		w.Header().Set("Retry-After", "0")
 	}

@@ -47,6 +47,12 @@ type Vendor interface {
 	// Control changes what a test needs changed: "offline" {"host":…}, "expire" {} and
 	// so on; what the verb takes is the vendor's. An unknown verb is an error.
 	Control(verb string, body []byte) error
+	// Writes reports whether a request changes something: what a lost answer would leave
+	// in doubt. Asking for a token does not.
+	Writes(r *http.Request) bool
+	// Refuse answers with a status that is no fault of the request, 429, 500 or 503, as the
+	// vendor words it; pick varies the dialect.
+	Refuse(w http.ResponseWriter, r *http.Request, status int, pick uint64)
 }
 
 // State is what a vendor has and was asked for.

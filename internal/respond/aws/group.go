@@ -70,7 +70,7 @@ func (g group) id(ctx context.Context, s *session) (string, error) {
 	case err != nil:
 		return "", err
 	case x == nil:
-		return "", fault.New(fault.NotFound, "VPC %s has no security group %s", g.VPC, g.Name).WithHint("carry the action on, or undo it and plan again")
+		return "", fault.New(fault.NotFound, "VPC %s has no security group %s", g.VPC, g.Name).WithHint("somebody deleted it meanwhile: undo the action and plan it again")
 	case !g.ours(x):
 		return "", g.foreign()
 	}

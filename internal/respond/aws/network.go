@@ -33,25 +33,40 @@ func (d *Driver) planNetwork(ctx context.Context, r respond.Request) (respond.Pl
 	}
 	p := s.instancePlan(ctx, i, r.Target.ID)
 	p.Undo = "each interface gets its groups back, and the empty groups are deleted: edrc undo " + r.Action
-	nics, err := s.open(ctx, r, &p)
+	all, open, err := s.open(ctx, r, &p)
 	if err != nil {
 		return respond.Plan{}, err
 	}
 	if err := s.before(ctx, i, r, &p); err != nil {
 		return respond.Plan{}, err
 	}
-	if err := s.groupSteps(ctx, r, nics, &p); err != nil {
-		return respond.Plan{}, err
+	s.groupSteps(r, open, &p)
+	if r.Options.Cut == respond.CutNACL { // also for interfaces that are isolated already: their connections may be open
+		if err := s.naclSteps(ctx, all, &p); err != nil {
+			return respond.Plan{}, err
+		}
 	}
+	uncut := r.Options.Cut == respond.CutTwoStep && len(open) < len(all)
 	if len(p.Steps) == 0 {
 		p.Already = "already isolated: every interface is in the empty group " + isolationGroup + " of its VPC"
+		if uncut {
+			p.Already += ". " + notCut
+		}
 		return p, nil
+	}
+	if uncut {
+		p.Warnings = append(p.Warnings, notCut)
 	}
 	p.Warnings = append(p.Warnings, cutWarning(r.Options.Cut),
 		"security groups never filter Amazon's DNS resolver, DHCP, the time service and the instance metadata service: DNS tunnels stay open"+
 			metadataWarning(r.Options))
 	return p, nil
 }
+
+// notCut is for interfaces that an earlier action isolated: moving them into the open group
+// now would lose the groups that they had.
+const notCut = "The connections of interfaces that are isolated already are not cut by two-step: " +
+	"undo that action first, or use --cut-connections nacl"
 
 func canIsolate(i types.Instance, force bool) error {
 	switch stateOf(i) {
@@ -81,24 +96,23 @@ func cutWarning(c respond.Cut) string {
 		"To cut them: --cut-connections, or stop the instance"
 }
 
-// open gives the interfaces that are not isolated yet, and adds them to the plan.
-func (s *session) open(ctx context.Context, r respond.Request, p *respond.Plan) ([]nic, error) {
-	all, err := s.nics(ctx, r.Target.ID)
-	if err != nil {
-		return nil, err
+// open gives every interface, and of those the ones that are not isolated yet. It adds
+// them to the plan.
+func (s *session) open(ctx context.Context, r respond.Request, p *respond.Plan) (all, out []nic, err error) {
+	if all, err = s.nics(ctx, r.Target.ID); err != nil {
+		return nil, nil, err
 	}
 	if len(all) == 0 {
-		return nil, fault.New(fault.NotFound, "instance %s has no network interface in a VPC", r.Target.ID)
+		return nil, nil, fault.New(fault.NotFound, "instance %s has no network interface in a VPC", r.Target.ID)
 	}
-	var out []nic
 	for _, n := range all {
 		p.Prior = append(p.Prior, respond.Fact{What: "groups of " + n.id, Value: strings.Join(n.groups, ", ")})
 		switch {
 		case n.owner != "" && n.owner != s.account:
-			return nil, fault.New(fault.Denied, "interface %s belongs to account %s: its groups cannot be changed from %s", n.id, n.owner, s.account).
+			return nil, nil, fault.New(fault.Denied, "interface %s belongs to account %s: its groups cannot be changed from %s", n.id, n.owner, s.account).
 				WithHint("in a shared VPC the owner of the interface must do it")
 		case n.managed && !r.Options.Force:
-			return nil, fault.New(fault.Denied, "interface %s is managed by an AWS service: its groups cannot be changed", n.id).
+			return nil, nil, fault.New(fault.Denied, "interface %s is managed by an AWS service: its groups cannot be changed", n.id).
 				WithHint("contain it where it was made; --force isolates the other interfaces and leaves this one open")
 		case n.managed:
 			p.Warnings = append(p.Warnings, "interface "+n.id+" is managed by an AWS service and STAYS OPEN")
@@ -106,13 +120,13 @@ func (s *session) open(ctx context.Context, r respond.Request, p *respond.Plan) 
 		}
 		isolated, err := s.isolated(ctx, n)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !isolated {
 			out = append(out, n)
 		}
 	}
-	return out, nil
+	return all, out, nil
 }
 
 // isolated reports whether an interface is in the empty group of its VPC alone. A group
@@ -157,7 +171,7 @@ func (s *session) before(ctx context.Context, i types.Instance, r respond.Reques
 }
 
 // groupSteps adds, VPC by VPC, the groups and what puts the interfaces into them.
-func (s *session) groupSteps(ctx context.Context, r respond.Request, nics []nic, p *respond.Plan) error {
+func (s *session) groupSteps(r respond.Request, nics []nic, p *respond.Plan) {
 	var vpcs []string
 	for _, n := range nics {
 		if !slices.Contains(vpcs, n.vpc) {
@@ -172,7 +186,7 @@ func (s *session) groupSteps(ctx context.Context, r respond.Request, nics []nic,
 			&group{VPC: vpc, Name: isolationGroup, Purpose: forIsolation, Action: r.Action})
 		st.Shared = true
 		empty := s.newStep(kindEmpty, fmt.Sprintf("take every rule from %s in %s", isolationGroup, vpc), &emptyGroup{VPC: vpc, Name: isolationGroup})
-		empty.Keep = true
+		empty.Keep, empty.Shared = true, true // a rule that somebody adds later opens whatever is in the group
 		p.Steps = append(p.Steps, st, empty)
 	}
 	for _, n := range nics {
@@ -192,10 +206,6 @@ func (s *session) groupSteps(ctx context.Context, r respond.Request, nics []nic,
 			&interfaceGroups{Interface: n.id, VPC: n.vpc, Group: isolationGroup, Purpose: forIsolation, Prior: n.groups, Via: via}))
 	}
 	p.Steps = append(p.Steps, closing...)
-	if r.Options.Cut == respond.CutNACL {
-		return s.naclSteps(ctx, nics, p)
-	}
-	return nil
 }
 
 func (s *session) waitStep() respond.Step {

@@ -79,9 +79,6 @@ type determination struct {
 	Value text `json:"value"`
 }
 
-// maxBadRaw bounds what is kept of an item that cannot be read, in bytes.
-const maxBadRaw = 4 << 10
-
 // decode maps one item. The error says why the item cannot be used.
 func (c *Client) decode(raw json.RawMessage) (alert.Alert, *source.BadItem) {
 	w, err := parseAlert(raw)
@@ -92,7 +89,7 @@ func (c *Client) decode(raw json.RawMessage) (alert.Alert, *source.BadItem) {
 }
 
 func badItem(raw json.RawMessage, err error) *source.BadItem {
-	return &source.BadItem{ID: lenient.Field(raw, "id"), Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
+	return source.Unreadable(lenient.Field(raw, "id"), err.Error(), raw)
 }
 
 func parseAlert(raw json.RawMessage) (wireAlert, error) {
@@ -166,7 +163,7 @@ func (w wireAlert) notes() alert.Has {
 func (w wireAlert) files() []alert.File {
 	var out []alert.File
 	add := func(path, sha256, md5 text, threat bool) {
-		f := alert.File{Hashes: alert.NewHashes(string(sha256), string(md5)), Path: string(path), Name: baseName(string(path)), Role: alert.RoleImage}
+		f := alert.File{Hashes: alert.NewHashes(string(sha256), string(md5)), Path: string(path), Name: source.BaseName(string(path)), Role: alert.RoleImage}
 		if threat || w.indicates(f.Hashes) {
 			f.Role = alert.RoleThreat
 		}

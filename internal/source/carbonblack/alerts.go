@@ -214,7 +214,7 @@ func (c *Client) Get(ctx context.Context, hs ...alert.Handle) ([]alert.Alert, er
 		}
 		out = append(out, a)
 	}
-	if ids := distinct(hs); len(ids) == 1 {
+	if ids := source.Distinct(hs, alertID); len(ids) == 1 {
 		_, raw, err := c.one(ctx, op, ids[0])
 		if err != nil {
 			return nil, err
@@ -233,7 +233,7 @@ func (c *Client) Get(ctx context.Context, hs ...alert.Handle) ([]alert.Alert, er
 // byID reads alerts in batches. The order is the vendor's; what it does not know is
 // absent.
 func (c *Client) byID(ctx context.Context, op string, hs []alert.Handle, each func(json.RawMessage)) error {
-	for ids := range slices.Chunk(distinct(hs), idsPerRequest) {
+	for ids := range slices.Chunk(source.Distinct(hs, alertID), idsPerRequest) {
 		r, err := c.find(ctx, c.search(op, map[string]any{
 			"criteria": map[string]any{"id": ids}, "rows": len(ids), "time_range": map[string]any{"range": "-180d"},
 		}))
@@ -281,15 +281,10 @@ func (c *Client) unknown(op string) error {
 	return c.api.fault(fault.NotFound, op, "the cloud does not know this alert (any more), or the API key does not see it")
 }
 
-// distinct are the ids of handles, each once, without those that cannot be.
-func distinct(hs []alert.Handle) []string {
-	seen := map[string]bool{}
-	var ids []string
-	for _, h := range hs {
-		if !seen[h.ID] && isID(h.ID) {
-			seen[h.ID] = true
-			ids = append(ids, h.ID)
-		}
+// alertID is the id of a handle, "" when it cannot be one of an alert here.
+func alertID(h alert.Handle) string {
+	if !isID(h.ID) {
+		return ""
 	}
-	return ids
+	return h.ID
 }

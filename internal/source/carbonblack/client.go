@@ -58,10 +58,7 @@ func New(o Options, env Env) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{name: env.Name, options: o, traits: o.traits(), now: env.HTTP.Now, sleep: env.HTTP.Sleep, api: a}
-	if c.now == nil {
-		c.now = time.Now
-	}
+	c := &Client{name: env.Name, options: o, traits: o.traits(), now: source.Clock(env.HTTP.Now), sleep: env.HTTP.Sleep, api: a}
 	if c.sleep == nil {
 		c.sleep = sleep
 	}

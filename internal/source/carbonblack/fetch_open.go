@@ -1,11 +1,8 @@
 package carbonblack
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -41,15 +38,7 @@ func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, password string
 		return nil, err
 	}
 	defer stream.Close()
-	body := bufio.NewReader(stream)
-	head, err := body.Peek(64)
-	switch {
-	case err != nil && err != io.EOF: // Peek forgets it
-		return nil, fault.At(err, c.name, op)
-	case isText(head):
-		return nil, c.api.fault(fault.Unavailable, op, "answered with text where an archive was expected (a proxy or login page?)")
-	}
-	a, err := spool.Take(ctx, body, password) // gives back what the stream says of its end
+	a, err := source.TakeArchive(ctx, stream, spool, password)
 	if err != nil {
 		return nil, fault.At(err, c.name, op)
 	}
@@ -150,10 +139,4 @@ func (c *Client) trusted(op, link string) error {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
-}
-
-// isText reports HTML, XML or JSON. They come with a 200 from proxies; none is an archive.
-func isText(head []byte) bool {
-	head = bytes.TrimLeft(head, "\ufeff \t\r\n")
-	return len(head) > 0 && (head[0] == '<' || head[0] == '{')
 }

@@ -31,7 +31,7 @@ func FuzzAlert(f *testing.F) {
 		if bad == nil && (a.ID == "" || a.Status == "" || a.Title == "" || a.URL == "" || a.Ref.ID != a.ID || !isID(a.ID) || !bytes.Equal(a.Raw, raw)) {
 			t.Fatalf("half an alert: %+v", a)
 		}
-		if bad != nil && (bad.Reason == "" || len(bad.Raw) > maxBadRaw) {
+		if bad != nil && (bad.Reason == "" || len(bad.Raw) > source.MaxBadRaw) {
 			t.Fatalf("bad without a reason: %+v", bad)
 		}
 		_ = a.Digest()

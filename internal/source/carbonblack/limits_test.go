@@ -166,7 +166,7 @@ func TestAlertsOlderThanTheVendorsDefaultAreSeen(t *testing.T) {
 		t.Errorf("an old alert that changed: %v", got)
 	}
 	a, err := c.Resolve(context.Background(), hs[0], alert.Resolution{Status: alert.StatusResolved})
-	if err != nil || a.Fields[fieldStatus].Outcome != fieldDone {
+	if err != nil || a.Fields[source.FieldStatus].Outcome != source.FieldDone {
 		t.Errorf("an old alert is resolved: %+v, %v", a, err)
 	}
 }

@@ -121,14 +121,3 @@ func platformOf(s string) string {
 	}
 	return s
 }
-
-// baseName gives the last element of a Windows path (c:\, \device\) or a Unix one.
-// Each may have the other's separator in a name that an attacker chose.
-func baseName(path string) string {
-	separator := "/"
-	if strings.HasPrefix(path, `\`) || len(path) > 2 && path[1:3] == `:\` {
-		separator = `\`
-	}
-	path = strings.TrimRight(path, separator)
-	return path[strings.LastIndex(path, separator)+1:]
-}

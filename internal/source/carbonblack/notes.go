@@ -1,6 +1,7 @@
 package carbonblack
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"iter"
 	"net/http"
 	"slices"
-	"unicode/utf8"
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
@@ -32,20 +32,16 @@ func (c *Client) notesPath(id string, more ...string) string {
 // note, with its id: that is the proof.
 func (c *Client) AddNote(ctx context.Context, body string, to ...alert.Handle) ([]source.NoteResult, error) {
 	const op = "add a note"
-	n := utf8.RuneCountInString(body)
-	switch {
-	case len(to) == 0:
-		return nil, c.api.fault(fault.Usage, op, "no alert is named")
-	case len(to) > c.traits.NoteBulk:
-		return nil, c.api.fault(fault.Usage, op, fmt.Sprintf("%d alerts in one request; %d is possible", len(to), c.traits.NoteBulk))
-	case !isID(container(to[0])):
-		return nil, c.api.fault(fault.Usage, op, "what is named is not an alert of this product")
-	case n == 0 || n > c.traits.NoteMax:
-		return nil, c.api.fault(fault.Usage, op, fmt.Sprintf("a note has 1 to %d characters, this one %d", c.traits.NoteMax, n))
+	err := source.CheckNote(c.traits, body, to)
+	if err == nil && !isID(container(to[0])) {
+		err = fault.Usagef("what is named is not an alert of this product")
+	}
+	if err != nil {
+		return nil, fault.At(err, c.name, op)
 	}
 	out := source.NoteResult{Handle: to[0], Outcome: source.NoteDone}
 	var made note
-	_, err := c.api.read(ctx, call{Request: httpx.Request{
+	_, err = c.api.read(ctx, call{Request: httpx.Request{
 		Op: op, Method: http.MethodPost, Path: c.notesPath(container(to[0])), Class: httpx.Once, JSON: map[string]string{"note": body},
 	}, permission: permNoteAdd}, &made)
 	switch {
@@ -61,33 +57,14 @@ func (c *Client) AddNote(ctx context.Context, body string, to ...alert.Handle) (
 }
 
 // container is what a note on h lands on: the alert itself.
-func container(h alert.Handle) string {
-	if h.Note != "" {
-		return h.Note
-	}
-	return h.ID
-}
+func container(h alert.Handle) string { return cmp.Or(h.Note, h.ID) }
 
-// outcomeOf says what a failed request of class Once means for the note.
+// outcomeOf is source.NoteOutcomeOf, and knows a 200 that says no.
 func outcomeOf(err error) source.NoteOutcome {
-	e, ok := errors.AsType[*fault.Error](err)
-	switch {
-	case !ok, e.Kind == fault.InDoubt:
-		return source.NoteUnknown
-	case e.Kind == fault.Auth, e.Status == http.StatusTooManyRequests:
-		return source.NoteNotSent
-	case e.Kind == fault.Invalid && e.Status == 0: // a 200 that says no
-		return source.NoteRefused
-	case e.Status == 0: // httpx: it never left, or it would be in doubt
-		return source.NoteNotSent
-	case e.Status/100 == 3: // not processed there, and nowhere else to go
-		return source.NoteNotSent
-	case e.Status == http.StatusConflict, e.Status == http.StatusRequestTimeout, e.Status >= 500:
-		return source.NoteUnknown
-	case e.Status >= 400:
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.Kind == fault.Invalid && e.Status == 0 {
 		return source.NoteRefused
 	}
-	return source.NoteUnknown
+	return source.NoteOutcomeOf(err)
 }
 
 // Notes implements source.NoteReader, the oldest first. All notes come in one reply; a

@@ -24,11 +24,7 @@ type Options struct {
 	APIID     string       `yaml:"api_id"`
 	APISecret httpx.Secret `yaml:"api_secret"`
 
-	// NoteSettle, Settle and Overlap replace the product's facts of these names, see
-	// [source.Traits]. A span of 0 is meant.
-	NoteSettle *time.Duration `yaml:"note_settle"`
-	Settle     *time.Duration `yaml:"settle"`
-	Overlap    *time.Duration `yaml:"overlap"`
+	source.Timing `yaml:",inline"`
 
 	// Rate is how many requests may be sent in a second on average; default 3. The
 	// vendor's example of its limit is 1,000 in five minutes, for one address.
@@ -114,14 +110,5 @@ func (o Options) traits() source.Traits {
 		NoteMax: noteMax, NoteBulk: 1, NoteSettle: 90 * time.Second,
 		Settle: time.Minute, Overlap: 20 * time.Minute,
 	}
-	replace(&t.NoteSettle, o.NoteSettle)
-	replace(&t.Settle, o.Settle)
-	replace(&t.Overlap, o.Overlap)
-	return t
-}
-
-func replace(fact, by *time.Duration) {
-	if by != nil {
-		*fact = *by
-	}
+	return o.Timing.Of(t)
 }

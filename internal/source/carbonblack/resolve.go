@@ -16,17 +16,6 @@ import (
 	"edrc/internal/source/lenient"
 )
 
-// The fields of a resolution, and what may become of them, in source.Applied.
-const (
-	fieldStatus  = "status"
-	fieldVerdict = "verdict"
-
-	fieldDone      = "done"
-	fieldPending   = "pending"
-	fieldUnknown   = "unknown"
-	fieldUnchanged = "unchanged"
-)
-
 // Supports implements source.Resolver. Verdicts are true_positive and false_positive,
 // and "undefined" takes a verdict back; benign has no word here. There is nobody to
 // assign an alert to, and tags belong to the whole threat with all of its alerts. A
@@ -121,7 +110,7 @@ func (c *Client) Resolve(ctx context.Context, h alert.Handle, r alert.Resolution
 func changeOf(w wireAlert, r alert.Resolution) (source.Applied, change) {
 	applied, ch := source.Applied{Fields: map[string]source.FieldResult{}}, change{}
 	if word, ok := statusWord(r.Status); ok {
-		applied.Fields[fieldStatus] = source.FieldResult{Outcome: fieldUnchanged, Before: string(statusOf(string(w.Workflow.V.Status)))}
+		applied.Fields[source.FieldStatus] = source.FieldResult{Outcome: source.FieldUnchanged, Before: string(statusOf(string(w.Workflow.V.Status)))}
 		if !w.is(change{status: word}) {
 			ch.status = word
 		}
@@ -131,7 +120,7 @@ func changeOf(w wireAlert, r alert.Resolution) (source.Applied, change) {
 		if before == "" {
 			before = undecided
 		}
-		applied.Fields[fieldVerdict] = source.FieldResult{Outcome: fieldUnchanged, Before: before}
+		applied.Fields[source.FieldVerdict] = source.FieldResult{Outcome: source.FieldUnchanged, Before: before}
 		if !w.is(change{determination: word}) {
 			ch.determination = word
 		}
@@ -152,12 +141,12 @@ func (w wireAlert) is(ch change) bool {
 // verify reads the alert after its job. A job counts nothing of its own ("num_total": 0
 // when it is over), so only the alert is proof. It returns what is left of failure.
 func (c *Client) verify(ctx context.Context, op, id string, ch change, applied source.Applied, state jobState, failure error) error {
-	outcome := fieldPending
+	outcome := source.FieldPending
 	switch state {
 	case jobFailed:
-		outcome = fieldUnchanged
+		outcome = source.FieldUnchanged
 	case jobUnknown:
-		outcome = fieldUnknown
+		outcome = source.FieldUnknown
 	}
 	set := func(name, word string, as change, w *wireAlert) bool {
 		if word == "" {
@@ -165,16 +154,16 @@ func (c *Client) verify(ctx context.Context, op, id string, ch change, applied s
 		}
 		f := applied.Fields[name]
 		if f.Outcome = outcome; w != nil && w.is(as) {
-			f.Outcome = fieldDone
+			f.Outcome = source.FieldDone
 		}
 		applied.Fields[name] = f
-		return f.Outcome == fieldDone
+		return f.Outcome == source.FieldDone
 	}
 	const reads = 4 // the alert may lag behind its job
 	for try := range reads {
 		w, _, err := c.one(ctx, op, id)
-		status := set(fieldStatus, ch.status, change{status: ch.status}, w)
-		verdict := set(fieldVerdict, ch.determination, change{determination: ch.determination}, w)
+		status := set(source.FieldStatus, ch.status, change{status: ch.status}, w)
+		verdict := set(source.FieldVerdict, ch.determination, change{determination: ch.determination}, w)
 		switch {
 		case status && verdict:
 			return nil

@@ -20,10 +20,10 @@ func TestAJobIsFollowedToItsEndAndTheAlertIsTheProof(t *testing.T) {
 		outcome string
 		kind    fault.Kind // "": no error
 	}{
-		"":      {fieldDone, ""},
-		"stuck": {fieldPending, ""},
-		"lie":   {fieldPending, ""}, // over, and the alert does not show it (yet)
-		"fail":  {fieldUnchanged, fault.Unavailable},
+		"":      {source.FieldDone, ""},
+		"stuck": {source.FieldPending, ""},
+		"lie":   {source.FieldPending, ""}, // over, and the alert does not show it (yet)
+		"fail":  {source.FieldUnchanged, fault.Unavailable},
 	} {
 		t.Run("jobs "+mode, func(t *testing.T) {
 			v := newVendor(t, world.Options{})
@@ -33,7 +33,7 @@ func TestAJobIsFollowedToItsEndAndTheAlertIsTheProof(t *testing.T) {
 			if (err != nil) != (tc.kind != "") || err != nil && !fault.Is(err, tc.kind) {
 				t.Errorf("%v, want kind %q", err, tc.kind)
 			}
-			for _, name := range []string{fieldStatus, fieldVerdict} {
+			for _, name := range []string{source.FieldStatus, source.FieldVerdict} {
 				if f := a.Fields[name]; f.Outcome != tc.outcome || f.Before == "" {
 					t.Errorf("%s: %+v, want %s", name, f, tc.outcome)
 				}
@@ -83,14 +83,14 @@ func TestAChangeWhoseAnswerIsLostIsReadAndNotRepeated(t *testing.T) {
 		outcome string
 		kind    fault.Kind
 	}{
-		"it was applied": {closed("TRUE_POSITIVE"), fieldDone, ""},
-		"it was not":     {anAlert, fieldUnknown, fault.InDoubt},
-		"only half":      {closed("NONE"), fieldUnknown, fault.InDoubt},
+		"it was applied": {closed("TRUE_POSITIVE"), source.FieldDone, ""},
+		"it was not":     {anAlert, source.FieldUnknown, fault.InDoubt},
+		"only half":      {closed("NONE"), source.FieldUnknown, fault.InDoubt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, s := scripted(t, map[string]string{"GET " + orgAlerts + "alerts/" + one: "200 " + anAlert + "\n200 " + tc.later, "POST " + orgAlerts + "alerts/workflow": `500 {}`})
 			a, err := c.Resolve(context.Background(), handle(), closing)
-			if a.Fields[fieldVerdict].Outcome != tc.outcome || (err != nil) != (tc.kind != "") || err != nil && !fault.Is(err, tc.kind) {
+			if a.Fields[source.FieldVerdict].Outcome != tc.outcome || (err != nil) != (tc.kind != "") || err != nil && !fault.Is(err, tc.kind) {
 				t.Errorf("%+v, %v", a, err)
 			}
 			if n := posts(s); n != 1 {
@@ -114,18 +114,18 @@ func TestARefusedChangeLeavesEverythingAndSaysWhatIsMissing(t *testing.T) {
 	c, _ := scripted(t, map[string]string{"GET " + orgAlerts + "alerts/" + one: "200 " + anAlert, "POST " + orgAlerts + "alerts/workflow": `403 {"error_code":"FORBIDDEN"}`})
 	a, err := c.Resolve(context.Background(), handle(), closing)
 	e, ok := errors.AsType[*fault.Error](err)
-	if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, permClose) || a.Fields[fieldStatus].Outcome != fieldUnchanged {
+	if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, permClose) || a.Fields[source.FieldStatus].Outcome != source.FieldUnchanged {
 		t.Errorf("%+v, %+v", a, e)
 	}
 }
 
 func TestWithoutTheRightToSeeJobsTheAlertTells(t *testing.T) {
-	for later, want := range map[string]string{closed("TRUE_POSITIVE"): fieldDone, anAlert: fieldPending} {
+	for later, want := range map[string]string{closed("TRUE_POSITIVE"): source.FieldDone, anAlert: source.FieldPending} {
 		c, _ := scripted(t, map[string]string{"GET " + orgAlerts + "alerts/" + one: "200 " + anAlert + "\n200 " + later,
 			"POST " + orgAlerts + "alerts/workflow": `202 {"request_id":7}`, "GET " + orgJobs + "7": `403 {}`})
 		a, err := c.Resolve(context.Background(), handle(), closing)
 		e, _ := errors.AsType[*fault.Error](err)
-		if a.Fields[fieldStatus].Outcome != want || (err == nil) != (want == fieldDone) || e != nil && !strings.Contains(e.Hint, permJobs) {
+		if a.Fields[source.FieldStatus].Outcome != want || (err == nil) != (want == source.FieldDone) || e != nil && !strings.Contains(e.Hint, permJobs) {
 			t.Errorf("%+v, %v", a, err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestWithoutTheRightToSeeJobsTheAlertTells(t *testing.T) {
 func TestAJobThatIsNeverKnownIsInDoubtAndNotDone(t *testing.T) {
 	c, s := scripted(t, map[string]string{"GET " + orgAlerts + "alerts/" + one: "200 " + anAlert, "POST " + orgAlerts + "alerts/workflow": `200 {"request_id":"7"}`})
 	a, err := c.Resolve(context.Background(), handle(), closing)
-	if a.Fields[fieldStatus].Outcome != fieldUnknown || !fault.Is(err, fault.NotFound) {
+	if a.Fields[source.FieldStatus].Outcome != source.FieldUnknown || !fault.Is(err, fault.NotFound) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	polls := slices.DeleteFunc(s.sent, func(line string) bool { return line != "GET "+orgJobs+"7" })
@@ -157,7 +157,7 @@ func TestAnInterruptedChangeIsPending(t *testing.T) {
 		return ctx.Err()
 	}
 	a, err := c.Resolve(ctx, alert.Handle{ID: id}, closing)
-	if !fault.Is(err, fault.Interrupted) || !errors.Is(err, context.Canceled) || a.Fields[fieldStatus].Outcome != fieldPending {
+	if !fault.Is(err, fault.Interrupted) || !errors.Is(err, context.Canceled) || a.Fields[source.FieldStatus].Outcome != source.FieldPending {
 		t.Errorf("%+v, %v", a, err)
 	}
 }

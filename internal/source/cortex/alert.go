@@ -82,11 +82,8 @@ func locator(api string) json.RawMessage {
 	return raw
 }
 
-// maxBadRaw bounds what is kept of an item that cannot be read, in bytes.
-const maxBadRaw = 4 << 10
-
 func badItem(raw json.RawMessage, err error) *source.BadItem {
-	b := &source.BadItem{Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
+	b := source.Unreadable("", err.Error(), raw)
 	for _, name := range []string{"alert_id", "id", "issue_id", "incident_id", "case_id", "external_id"} {
 		if b.ID == "" {
 			b.ID = lenient.Field(raw, name)
@@ -227,7 +224,7 @@ type files []alert.File
 
 // add adds a file that has anything to know it by, once.
 func (fs *files) add(path, name string, r alert.Role, hashes ...string) {
-	f := alert.File{Hashes: alert.NewHashes(hashes...), Path: path, Name: orElse(name, baseName(path)), Role: r}
+	f := alert.File{Hashes: alert.NewHashes(hashes...), Path: path, Name: orElse(name, source.BaseName(path)), Role: r}
 	if f.Best() == "" && f.Path == "" && f.Name == "" || len(*fs) >= maxFiles {
 		return
 	}
@@ -239,7 +236,7 @@ func (fs *files) add(path, name string, r alert.Role, hashes ...string) {
 	}
 }
 
-var techniqueForm = lazily(`^(T\d{4}(?:\.\d{3})?)(?: - (.*))?$`)
+var techniqueForm = source.Pattern(`^(T\d{4}(?:\.\d{3})?)(?: - (.*))?$`)
 
 // techniques reads "T1048 - Exfiltration Over Alternative Protocol". Tactics stand in a
 // list of their own; only a single one can belong to all of them.

@@ -1,11 +1,8 @@
 package cortex
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 
 	"edrc/internal/fault"
@@ -19,8 +16,9 @@ import (
 func archivePasswords() []string { return []string{"suspicious", "infected"} }
 
 // OpenFetch implements source.Fetcher: a zip. One in clear is encrypted with the password
-// on its way to the spool, one with a password of its own is packed anew under it. What is no longer there is fault.Gone: start again. A download
-// that breaks off is fault.Unavailable, and may be repeated.
+// on its way to the spool, one with a password of its own is packed anew under it. What is
+// no longer there is fault.Gone: start again. A download that breaks off is
+// fault.Unavailable, and may be repeated.
 func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, password string, spool *sample.Spool) (*sample.Archive, error) {
 	const op = "download the file"
 	p, ok := readTicket(t)
@@ -42,15 +40,7 @@ func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, password string
 		return nil, gone(err)
 	}
 	defer stream.Close()
-	body := bufio.NewReader(stream)
-	head, err := body.Peek(64)
-	switch {
-	case err != nil && err != io.EOF: // Peek forgets it
-		return nil, fault.At(err, c.name, op)
-	case isText(head):
-		return nil, c.api.fault(fault.Unavailable, op, "answered with text where an archive was expected (a proxy or login page?)")
-	}
-	a, err := spool.Take(ctx, body, password) // gives back what the stream says of its end
+	a, err := source.TakeArchive(ctx, stream, spool, password)
 	if err == nil {
 		a, err = unlock(ctx, a, spool, t)
 	}
@@ -95,17 +85,5 @@ func (a *api) open(ctx context.Context, c call) (*httpx.Stream, error) {
 
 // gone makes "not found" what it is after a poll that saw the file.
 func gone(err error) error {
-	e, ok := errors.AsType[*fault.Error](err)
-	if !ok || e.Kind != fault.NotFound && e.Kind != fault.Gone {
-		return err
-	}
-	g := *e
-	g.Kind = fault.Gone
-	return g.WithHint("the tenant keeps what was retrieved for some time only: fetch the file again")
-}
-
-// isText reports HTML or JSON. Both come with a 200 from proxies; neither is an archive.
-func isText(head []byte) bool {
-	head = bytes.TrimLeft(head, "\ufeff \t\r\n")
-	return len(head) > 0 && (head[0] == '<' || head[0] == '{')
+	return source.Expired(err, "the tenant keeps what was retrieved for some time only: fetch the file again")
 }

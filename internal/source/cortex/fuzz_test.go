@@ -34,7 +34,7 @@ func FuzzRow(f *testing.F) {
 			if bad == nil && (a.ID == "" || a.Status == "" || a.Title == "" || !bytes.Equal(a.Raw, raw) || len(a.Files) > maxFiles || len(a.Locator) > 1024) {
 				t.Fatalf("half an alert: %+v", a)
 			}
-			if bad != nil && (bad.Reason == "" || len(bad.Raw) > maxBadRaw) {
+			if bad != nil && (bad.Reason == "" || len(bad.Raw) > source.MaxBadRaw) {
 				t.Fatalf("bad without a reason: %+v", bad)
 			}
 			if a.URL != "" && !strings.HasPrefix(a.URL, "https://acme.xdr.us.paloaltonetworks.com/") {

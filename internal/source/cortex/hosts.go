@@ -54,7 +54,7 @@ func (e endpoint) offline() bool {
 }
 
 // idForm is what the id of an endpoint looks like, as far as is known.
-var idForm = lazily(`^[0-9a-f]{32}$`)
+var idForm = source.Pattern(`^[0-9a-f]{32}$`)
 
 // FindHosts implements source.HostFinder: by the agent's id, or by name in any case, whole
 // or "*"-suffixed. Names are compared here: how the vendor's filter treats case is not

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
+	"edrc/internal/source"
 )
 
 // Mapping is one line of the tables that the documentation shows: the vendor's word
@@ -76,7 +77,7 @@ func verdictNamed(ours string) (verdict, bool) {
 	return verdict{}, false
 }
 
-var severityCode = lazily(`^SEV_\d+_`)
+var severityCode = source.Pattern(`^SEV_\d+_`)
 
 // severityOf rates an alert by its word; SEV_040_HIGH is one, too.
 func severityOf(word string) alert.Severity {
@@ -91,7 +92,7 @@ func severityOf(word string) alert.Severity {
 	return alert.Unrated
 }
 
-var statusCode = lazily(`^status_\d+_`)
+var statusCode = source.Pattern(`^status_\d+_`)
 
 // plainStatus makes STATUS_060_RESOLVED_FALSE_POSITIVE, "Resolved - False Positive" and
 // resolved_false_positive one word.
@@ -149,15 +150,4 @@ func isolationOf(s string) string {
 		return "releasing"
 	}
 	return ""
-}
-
-// baseName gives the last element of a Windows path or a Unix one. Each may have the
-// other's separator in a name that an attacker chose.
-func baseName(path string) string {
-	separator := "/"
-	if strings.HasPrefix(path, `\`) || len(path) > 2 && path[1:3] == `:\` {
-		separator = `\`
-	}
-	path = strings.TrimRight(path, separator)
-	return path[strings.LastIndex(path, separator)+1:]
 }

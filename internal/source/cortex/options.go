@@ -3,9 +3,7 @@ package cortex
 import (
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"edrc/internal/fault"
@@ -45,11 +43,7 @@ type Options struct {
 	// another id in each.
 	Version string `yaml:"version"`
 
-	// NoteSettle, Settle and Overlap replace the product's facts of these names, see
-	// [source.Traits]. A span of 0 is meant.
-	NoteSettle *time.Duration `yaml:"note_settle"`
-	Settle     *time.Duration `yaml:"settle"`
-	Overlap    *time.Duration `yaml:"overlap"`
+	source.Timing `yaml:",inline"`
 
 	// Rate is how many requests may be sent in a second; default 5. The vendor's limit is
 	// 10 a second for all keys of a tenant together.
@@ -157,30 +151,16 @@ func (o Options) traits() source.Traits {
 		NoteMax: noteMax, NoteBulk: 1, NoteSettle: 90 * time.Second,
 		Settle: 2 * time.Minute, Overlap: 15 * time.Minute,
 	}
-	replace(&t.NoteSettle, o.NoteSettle)
-	replace(&t.Settle, o.Settle)
-	replace(&t.Overlap, o.Overlap)
-	return t
+	return o.Timing.Of(t)
 }
 
-func replace(fact, by *time.Duration) {
-	if by != nil {
-		*fact = *by
-	}
-}
-
-var numberForm = lazily(`^[0-9]{1,18}$`)
+var numberForm = source.Pattern(`^[0-9]{1,18}$`)
 
 // isNumber reports whether s can be the id of an alert, an issue, an incident or a case.
 func isNumber(s string) bool { return numberForm().MatchString(s) }
 
-var endpointForm = lazily(`^[0-9A-Za-z_-]{1,64}$`)
+var endpointForm = source.Pattern(`^[0-9A-Za-z_-]{1,64}$`)
 
 // isEndpointID reports whether s can be the id of an endpoint: 32 hex digits, as far as
 // is known.
 func isEndpointID(s string) bool { return endpointForm().MatchString(s) }
-
-// lazily compiles a pattern at its first use.
-func lazily(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-}

@@ -12,18 +12,6 @@ import (
 	"edrc/internal/source"
 )
 
-// The fields of a resolution, and what may become of them, in source.Applied.
-const (
-	fieldStatus  = "status"
-	fieldVerdict = "verdict"
-	fieldAssign  = "assign"
-
-	fieldDone      = "done"
-	fieldPending   = "pending"
-	fieldUnknown   = "unknown"
-	fieldUnchanged = "unchanged"
-)
-
 // unassigned is the assignee of an incident that has none.
 const unassigned = "unassigned"
 
@@ -115,7 +103,7 @@ func (c *Client) resolveAlert(ctx context.Context, op string, applied source.App
 	status, verdict, _ := wanted(r)
 	set := func(field, before string, changed bool, outcome string) {
 		if !changed {
-			outcome = fieldUnchanged
+			outcome = source.FieldUnchanged
 		}
 		applied.Fields[field] = source.FieldResult{Outcome: outcome, Before: before}
 	}
@@ -123,12 +111,12 @@ func (c *Client) resolveAlert(ctx context.Context, op string, applied source.App
 	// Resolved without a word about how: any way will do.
 	same := now.Status == status && (before == verdict || r.Verdict == "" && verdict == without || status != alert.StatusResolved)
 	report := func(outcome string) {
-		set(fieldStatus, string(now.Status), now.Status != status, outcome)
+		set(source.FieldStatus, string(now.Status), now.Status != status, outcome)
 		if r.Verdict != "" {
-			set(fieldVerdict, before, before != verdict, outcome)
+			set(source.FieldVerdict, before, before != verdict, outcome)
 		}
 	}
-	report(fieldUnchanged)
+	report(source.FieldUnchanged)
 	if same {
 		return nil
 	}
@@ -173,7 +161,7 @@ func (c *Client) assign(ctx context.Context, op string, applied source.Applied, 
 		return err
 	}
 	before := orElse(string(f.Assigned), unassigned)
-	applied.Fields[fieldAssign] = source.FieldResult{Outcome: fieldUnchanged, Before: before}
+	applied.Fields[source.FieldAssign] = source.FieldResult{Outcome: source.FieldUnchanged, Before: before}
 	if strings.EqualFold(before, to) {
 		return nil
 	}
@@ -182,7 +170,7 @@ func (c *Client) assign(ctx context.Context, op string, applied source.Applied, 
 		f, _, err := c.incident(ctx, op, platform, id)
 		return err == nil && strings.EqualFold(orElse(string(f.Assigned), unassigned), to), err
 	})
-	applied.Fields[fieldAssign] = source.FieldResult{Outcome: outcome, Before: before}
+	applied.Fields[source.FieldAssign] = source.FieldResult{Outcome: outcome, Before: before}
 	return err
 }
 
@@ -204,16 +192,16 @@ func assignment(op, id string, platform bool, to string) call {
 func (c *Client) verify(ctx context.Context, err error, as func(context.Context) (bool, error)) (outcome string, _ error) {
 	refused := []fault.Kind{fault.Auth, fault.Denied, fault.Invalid, fault.NotFound, fault.Unsupported, fault.Usage}
 	if slices.Contains(refused, fault.KindOf(err)) {
-		return fieldUnchanged, err
+		return source.FieldUnchanged, err
 	}
 	is, readErr := as(ctx)
 	switch {
 	case is:
-		return fieldDone, nil
+		return source.FieldDone, nil
 	case err != nil:
-		return fieldUnknown, err
+		return source.FieldUnknown, err
 	case readErr != nil:
-		return fieldUnknown, readErr
+		return source.FieldUnknown, readErr
 	}
-	return fieldPending, nil
+	return source.FieldPending, nil
 }

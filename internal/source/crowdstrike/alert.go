@@ -82,7 +82,7 @@ type quarantinedFile struct {
 func (c *Client) decode(raw json.RawMessage) (alert.Alert, *source.BadItem) {
 	f, err := parseAlert(raw)
 	if err != nil {
-		b := &source.BadItem{Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
+		b := source.Unreadable("", err.Error(), raw)
 		if b.ID = lenient.Field(raw, "composite_id"); b.ID == "" {
 			b.ID = lenient.Field(raw, "id")
 		}
@@ -90,9 +90,6 @@ func (c *Client) decode(raw json.RawMessage) (alert.Alert, *source.BadItem) {
 	}
 	return c.alert(f, raw), nil
 }
-
-// maxBadRaw bounds what is kept of an item that cannot be read, in bytes.
-const maxBadRaw = 4 << 10
 
 func parseAlert(raw json.RawMessage) (falconAlert, error) {
 	var f falconAlert
@@ -170,7 +167,7 @@ func (f falconAlert) notes() alert.Has {
 func (f falconAlert) files() []alert.File {
 	main := alert.File{
 		Hashes: alert.NewHashes(string(f.SHA256), string(f.SHA1), string(f.MD5)),
-		Path:   string(f.Filepath), Name: lenient.FirstText(f.Filename, text(baseName(string(f.Filepath)))), Role: f.role(),
+		Path:   string(f.Filepath), Name: lenient.FirstText(f.Filename, text(source.BaseName(string(f.Filepath)))), Role: f.role(),
 	}
 	var out []alert.File
 	if main.Best() != "" || main.Path != "" || main.Name != "" {
@@ -183,11 +180,11 @@ func (f falconAlert) files() []alert.File {
 		}
 	}
 	for _, q := range f.Quarantined {
-		add(alert.File{Hashes: alert.NewHashes(string(q.SHA256)), Path: string(q.Filename), Name: baseName(string(q.Filename)), Role: alert.RoleThreat})
+		add(alert.File{Hashes: alert.NewHashes(string(q.SHA256)), Path: string(q.Filename), Name: source.BaseName(string(q.Filename)), Role: alert.RoleThreat})
 	}
 	for _, i := range f.IOCContext {
 		if strings.EqualFold(string(i.Type), "module") {
-			add(alert.File{Hashes: alert.NewHashes(string(i.SHA256), string(i.MD5)), Path: string(i.Name), Name: baseName(string(i.Name)), Role: alert.RoleModule})
+			add(alert.File{Hashes: alert.NewHashes(string(i.SHA256), string(i.MD5)), Path: string(i.Name), Name: source.BaseName(string(i.Name)), Role: alert.RoleModule})
 		}
 	}
 	return out
@@ -210,7 +207,7 @@ func (f falconAlert) role() alert.Role {
 	return alert.RoleImage
 }
 
-var techniqueID = lazily(`^T\d{4}(\.\d{3})?$`)
+var techniqueID = source.Pattern(`^T\d{4}(\.\d{3})?$`)
 
 // attack gives the techniques of MITRE. The vendor's own, CST0000 and the like, stand
 // in the same fields and are left to the raw alert.

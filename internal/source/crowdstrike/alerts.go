@@ -1,6 +1,7 @@
 package crowdstrike
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -186,7 +187,7 @@ func (c *Client) Get(ctx context.Context, hs ...alert.Handle) ([]alert.Alert, er
 // entities reads alerts by id, in batches. The order is the vendor's; what it does not
 // know is absent.
 func (c *Client) entities(ctx context.Context, op string, hs []alert.Handle, each func(json.RawMessage)) error {
-	for ids := range slices.Chunk(distinct(hs), idsPerRequest) {
+	for ids := range slices.Chunk(source.Distinct(hs, container), idsPerRequest) {
 		r, err := c.api.read(ctx, call{Request: httpx.Request{
 			Op: op, Method: http.MethodPost, Path: "/alerts/entities/alerts/v2", Class: httpx.Read,
 			JSON: map[string]any{"composite_ids": ids},
@@ -230,24 +231,5 @@ func (c *Client) decodeAll(items []json.RawMessage) (alerts []alert.Alert, bad [
 	return alerts, bad
 }
 
-// distinct are the ids of handles, each once.
-func distinct(hs []alert.Handle) []string {
-	seen := map[string]bool{"": true}
-	var ids []string
-	for _, h := range hs {
-		id := container(h)
-		if !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 // container is what a note on h lands on: the alert itself.
-func container(h alert.Handle) string {
-	if h.Note != "" {
-		return h.Note
-	}
-	return h.ID
-}
+func container(h alert.Handle) string { return cmp.Or(h.Note, h.ID) }

@@ -13,6 +13,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/safe"
+	"edrc/internal/source"
 )
 
 const rateToken = "token"
@@ -38,13 +39,9 @@ func newAPI(o Options, env Env) *api {
 		cfg.Transport = httpx.NewTransport()
 	}
 	cfg.Transport = redirects{cfg.Transport}
-	now := cfg.Now
-	if now == nil {
-		now = time.Now
-	}
 	a := &api{source: env.Name, clients: map[string]*httpx.Client{}}
 	a.tokens = &tokens{
-		api: a, id: o.ClientID, secret: o.ClientSecret, member: o.MemberCID, now: now, turn: make(chan struct{}, 1), base: o.BaseURL,
+		api: a, id: o.ClientID, secret: o.ClientSecret, member: o.MemberCID, now: source.Clock(cfg.Now), turn: make(chan struct{}, 1), base: o.BaseURL,
 	}
 	a.config = func(base string) httpx.Config {
 		c := cfg

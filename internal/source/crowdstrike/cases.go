@@ -165,7 +165,7 @@ func (c *Client) decodeCase(raw json.RawMessage) (alert.Incident, *source.BadIte
 		if err != nil {
 			reason = err.Error()
 		}
-		return alert.Incident{}, &source.BadItem{ID: lenient.Field(raw, "id"), Reason: reason, Raw: raw[:min(len(raw), maxBadRaw)]}
+		return alert.Incident{}, source.Unreadable(lenient.Field(raw, "id"), reason, raw)
 	}
 	id := string(f.ID)
 	in := alert.Incident{

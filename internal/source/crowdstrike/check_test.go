@@ -11,6 +11,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 func TestCheckNamesTheMissingScopeOfEachCapability(t *testing.T) {
@@ -26,7 +27,7 @@ func TestCheckNamesTheMissingScopeOfEachCapability(t *testing.T) {
 		scopeSensors:     {},
 	} {
 		v := newVendor(t, world.Options{Alerts: 20})
-		v.control(t, "scope", map[string]any{"scope": scope, "missing": true})
+		v.Control(t, "scope", map[string]any{"scope": scope, "missing": true})
 		before := v.falcon.State()
 		h, err := v.client(t, time.Minute).Check(context.Background())
 		if err != nil || !maps.Equal(h.Missing, want) || h.Tenant != v.falcon.CID() || !strings.Contains(h.Identity, v.options.ClientID) {
@@ -79,9 +80,9 @@ func TestEveryCallNamesTheScopeThatItLacks(t *testing.T) {
 	} {
 		v := newVendor(t, world.Options{})
 		c := v.client(t, time.Minute)
-		host := machine(t, c)
+		host := sourcetest.Host(t, c, "win-anna")
 		id := v.AddFile(t, true)
-		v.control(t, "scope", map[string]any{"scope": scope, "missing": true})
+		v.Control(t, "scope", map[string]any{"scope": scope, "missing": true})
 		err := do(context.Background(), c, alert.Handle{ID: id}, host)
 		e, ok := err.(*fault.Error)
 		if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, scope) || !strings.Contains(e.Hint, "falcon-lab") {
@@ -99,7 +100,7 @@ func TestTheTenantIsTheCIDHoweverItIsLearned(t *testing.T) {
 	} {
 		v := newVendor(t, world.Options{Alerts: tc.alerts})
 		for _, scope := range tc.lacks {
-			v.control(t, "scope", map[string]any{"scope": scope, "missing": true})
+			v.Control(t, "scope", map[string]any{"scope": scope, "missing": true})
 		}
 		if got, err := v.client(t, time.Minute).Tenant(context.Background()); got != v.falcon.CID() || err != nil {
 			t.Errorf("without %v: %q, %v", tc.lacks, got, err)
@@ -143,7 +144,7 @@ func TestAProbeThatTheVendorCannotAnswerDoesNotFailTheCheck(t *testing.T) {
 
 func TestCheckTellsWhichEndpointsTheCloudRetires(t *testing.T) {
 	v := newVendor(t, world.Options{Alerts: 5})
-	v.control(t, "retiring", map[string]any{"path": "/cases/"})
+	v.Control(t, "retiring", map[string]any{"path": "/cases/"})
 	h, err := v.client(t, time.Minute).Check(context.Background())
 	if err != nil || len(h.Retiring) != 1 || h.Retiring[0] != "GET /cases/queries/cases/v1: x-api-deprecation-date=2027-03-31" {
 		t.Errorf("%q, %v", h.Retiring, err)

@@ -1,11 +1,7 @@
 package crowdstrike
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -19,8 +15,8 @@ import (
 const archivePassword = "infected"
 
 // OpenFetch implements source.Fetcher: a zip of the cloud's copy, a 7z of what an
-// endpoint uploaded, packed anew under the password. What is no longer there is fault.Gone: start again. A download
-// that breaks off is fault.Unavailable, and may be repeated.
+// endpoint uploaded, packed anew under the password. What is no longer there is fault.Gone:
+// start again. A download that breaks off is fault.Unavailable, and may be repeated.
 func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, password string, spool *sample.Spool) (*sample.Archive, error) {
 	const op = "download the file"
 	p, ok := readTicket(t)
@@ -39,18 +35,10 @@ func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, password string
 	}
 	stream, err := c.api.open(ctx, download)
 	if err != nil {
-		return nil, gone(err)
+		return nil, source.Expired(err, "the session with the endpoint ends after ten idle minutes, and samples are kept for some time only: fetch the file again")
 	}
 	defer stream.Close()
-	body := bufio.NewReader(stream)
-	head, err := body.Peek(64)
-	switch {
-	case err != nil && err != io.EOF: // Peek forgets it
-		return nil, fault.At(err, c.name, op)
-	case isText(head):
-		return nil, c.api.fault(fault.Unavailable, op, "answered with text where an archive was expected (a proxy or login page?)")
-	}
-	a, err := spool.Take(ctx, body, archivePassword) // gives back what the stream says of its end
+	a, err := source.TakeArchive(ctx, stream, spool, archivePassword)
 	if err == nil {
 		a, err = source.Repack(ctx, a, spool, t.File.Hashes, password)
 	}
@@ -58,21 +46,4 @@ func (c *Client) OpenFetch(ctx context.Context, t source.Ticket, password string
 		return nil, fault.At(err, c.name, op)
 	}
 	return a, nil
-}
-
-// gone makes "not found" what it is after a poll that saw the file.
-func gone(err error) error {
-	e, ok := errors.AsType[*fault.Error](err)
-	if !ok || e.Kind != fault.NotFound && e.Kind != fault.Gone {
-		return err
-	}
-	g := *e
-	g.Kind = fault.Gone
-	return g.WithHint("the session with the endpoint ends after ten idle minutes, and samples are kept for some time only: fetch the file again")
-}
-
-// isText reports HTML or JSON. Both come with a 200 from proxies; neither is an archive.
-func isText(head []byte) bool {
-	head = bytes.TrimLeft(head, "\ufeff \t\r\n")
-	return len(head) > 0 && (head[0] == '<' || head[0] == '{')
 }

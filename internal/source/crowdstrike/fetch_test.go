@@ -13,6 +13,7 @@ import (
 	"edrc/internal/lab/world"
 	"edrc/internal/sample"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // request asks for the file of an alert of the lab.
@@ -38,7 +39,7 @@ func TestACopyInTheCloudComesFirstAndTouchesNoEndpoint(t *testing.T) {
 		if step, err = c.PollFetch(ctx, step.Ticket); err != nil || step.State != source.FetchReady {
 			t.Fatalf("%+v, %v", step, err)
 		}
-		a, err := c.OpenFetch(ctx, step.Ticket, r.Password, newSpool(t))
+		a, err := c.OpenFetch(ctx, step.Ticket, r.Password, sourcetest.Spool(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,11 +48,11 @@ func TestACopyInTheCloudComesFirstAndTouchesNoEndpoint(t *testing.T) {
 			t.Errorf("%+v, %v", contents, err)
 		}
 		_ = a.Close()
-		v.control(t, "sample", map[string]any{"sha256": r.File.SHA256, "held": false})
-		if a, err := c.OpenFetch(ctx, step.Ticket, "", newSpool(t)); !fault.Is(err, fault.Gone) {
+		v.Control(t, "sample", map[string]any{"sha256": r.File.SHA256, "held": false})
+		if a, err := c.OpenFetch(ctx, step.Ticket, "", sourcetest.Spool(t)); !fault.Is(err, fault.Gone) {
 			t.Errorf("a copy that is gone: %v, %v", a, err)
 		}
-		v.control(t, "sample", map[string]any{"sha256": r.File.SHA256, "held": true})
+		v.Control(t, "sample", map[string]any{"sha256": r.File.SHA256, "held": true})
 	}
 	if n := v.falcon.State().Fetches; n > 0 {
 		t.Errorf("the endpoint was asked %d times", n)
@@ -77,7 +78,7 @@ func TestWhatWasQuarantinedAMomentAgoIsWaitedFor(t *testing.T) {
 	c := v.client(t, time.Minute)
 	r := request(t, c, v.falcon.AddAbout(cloudFile, true), false)
 	held := func(yes bool) {
-		v.control(t, "sample", map[string]any{"sha256": r.File.SHA256, "held": yes})
+		v.Control(t, "sample", map[string]any{"sha256": r.File.SHA256, "held": yes})
 	}
 	held(false)
 	step, err := c.StartFetch(context.Background(), r)
@@ -85,7 +86,7 @@ func TestWhatWasQuarantinedAMomentAgoIsWaitedFor(t *testing.T) {
 		if err != nil || step.State != source.FetchPending || step.Retry != uploadRetry || step.Ticket.Started.IsZero() {
 			t.Fatalf("%+v, %v", step, err)
 		}
-		if _, err := c.OpenFetch(context.Background(), step.Ticket, "", newSpool(t)); err == nil {
+		if _, err := c.OpenFetch(context.Background(), step.Ticket, "", sourcetest.Spool(t)); err == nil {
 			t.Error("opened what is not there")
 		}
 		step, err = c.PollFetch(context.Background(), step.Ticket)
@@ -96,7 +97,7 @@ func TestWhatWasQuarantinedAMomentAgoIsWaitedFor(t *testing.T) {
 	}
 	// Without the scope the quarantine is not asked, and there is no file.
 	held(false)
-	v.control(t, "scope", map[string]any{"scope": scopeQuarantine, "missing": true})
+	v.Control(t, "scope", map[string]any{"scope": scopeQuarantine, "missing": true})
 	if step, err = c.StartFetch(context.Background(), r); err != nil || step.State != source.FetchNone {
 		t.Errorf("%+v, %v", step, err)
 	}

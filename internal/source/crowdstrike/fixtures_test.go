@@ -4,84 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"edrc/internal/alert"
+	"edrc/internal/source/sourcetest"
 )
-
-// recorded walks every recorded reply of the vendor and gives each JSON object with
-// its bytes and the file it is in.
-func recorded(t *testing.T, visit func(file string, raw json.RawMessage, o map[string]any)) {
-	t.Helper()
-	dir := os.Getenv("EDRC_FIXTURES")
-	if dir == "" {
-		t.Skip("EDRC_FIXTURES is not set: the vendor's recorded replies are not checked")
-	}
-	err := filepath.WalkDir(filepath.Join(dir, "crowdstrike"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		if err == nil && json.Valid(raw) {
-			objects(raw, func(raw json.RawMessage, o map[string]any) { visit(filepath.Base(path), raw, o) })
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func objects(raw json.RawMessage, visit func(json.RawMessage, map[string]any)) {
-	var list []json.RawMessage
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) == nil && fields != nil {
-		var o map[string]any
-		if json.Unmarshal(raw, &o) == nil {
-			visit(raw, o)
-		}
-		for _, v := range fields {
-			objects(v, visit)
-		}
-	} else if json.Unmarshal(raw, &list) == nil {
-		for _, v := range list {
-			objects(v, visit)
-		}
-	}
-}
-
-// at gives a text of a decoded object, by path; "" when it is absent.
-func at(o map[string]any, path string) string {
-	head, rest, more := strings.Cut(path, ".")
-	if !more {
-		s, _ := o[head].(string)
-		return s
-	}
-	inner, _ := o[head].(map[string]any)
-	return at(inner, rest)
-}
-
-func compare(t *testing.T, file, got, want string) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: %q, want %q", file, got, want)
-	}
-}
-
-func compareTime(t *testing.T, file string, got time.Time, want string) {
-	t.Helper()
-	if want == "" {
-		return
-	}
-	if is, err := time.Parse(time.RFC3339Nano, want); err != nil || !got.Equal(is) {
-		t.Errorf("%s: time %s, want %q", file, got, want)
-	}
-}
 
 func testClient(t testing.TB) *Client {
 	t.Helper()
@@ -90,8 +18,8 @@ func testClient(t testing.TB) *Client {
 
 func TestRecordedAlertsLoseNothing(t *testing.T) {
 	c, n := testClient(t), 0
-	recorded(t, func(file string, raw json.RawMessage, o map[string]any) {
-		if at(o, "composite_id") == "" {
+	sourcetest.Recorded(t, "crowdstrike", func(file string, raw json.RawMessage, o map[string]any) {
+		if sourcetest.Text(o, "composite_id") == "" {
 			return
 		}
 		n++
@@ -100,17 +28,17 @@ func TestRecordedAlertsLoseNothing(t *testing.T) {
 			t.Errorf("%s: %v", file, bad)
 			return
 		}
-		compare(t, file, a.ID, at(o, "composite_id"))
-		if name := at(o, "display_name"); name != "" {
-			compare(t, file, a.Title, name)
+		sourcetest.Same(t, file, a.ID, sourcetest.Text(o, "composite_id"))
+		if name := sourcetest.Text(o, "display_name"); name != "" {
+			sourcetest.Same(t, file, a.Title, name)
 		}
-		compare(t, file, a.Host.Name, at(o, "device.hostname"))
-		compareTime(t, file, a.Created, at(o, "created_timestamp"))
-		compareTime(t, file, a.Updated, at(o, "updated_timestamp"))
-		if name := at(o, "filename"); name != "" {
-			compare(t, file, a.Files[0].Name, name)
+		sourcetest.Same(t, file, a.Host.Name, sourcetest.Text(o, "device.hostname"))
+		sourcetest.SameTime(t, file, a.Created, sourcetest.Text(o, "created_timestamp"))
+		sourcetest.SameTime(t, file, a.Updated, sourcetest.Text(o, "updated_timestamp"))
+		if name := sourcetest.Text(o, "filename"); name != "" {
+			sourcetest.Same(t, file, a.Files[0].Name, name)
 		}
-		compare(t, file, string(a.Raw), string(raw))
+		sourcetest.Same(t, file, string(a.Raw), string(raw))
 	})
 	if n < 5 {
 		t.Errorf("%d recorded alerts, want at least 5", n)
@@ -119,31 +47,32 @@ func TestRecordedAlertsLoseNothing(t *testing.T) {
 
 func TestRecordedHostsAndCasesLoseNothing(t *testing.T) {
 	c, hosts, cases := testClient(t), 0, 0
-	recorded(t, func(file string, raw json.RawMessage, o map[string]any) {
+	sourcetest.Recorded(t, "crowdstrike", func(file string, raw json.RawMessage, o map[string]any) {
 		switch {
-		case at(o, "device_id") != "" && at(o, "platform_name") != "":
+		case sourcetest.Text(o, "device_id") != "" && sourcetest.Text(o, "platform_name") != "":
 			hosts++
 			var d device
 			if err := json.Unmarshal(raw, &d); err != nil {
 				t.Fatal(err)
 			}
 			h := d.host()
-			compare(t, file, h.ID, at(o, "device_id"))
-			compare(t, file, h.Name, at(o, "hostname"))
-			if os := at(o, "os_version"); os != "" {
-				compare(t, file, h.OS, os)
+			sourcetest.Same(t, file, h.ID, sourcetest.Text(o, "device_id"))
+			sourcetest.Same(t, file, h.Name, sourcetest.Text(o, "hostname"))
+			if os := sourcetest.Text(o, "os_version"); os != "" {
+				sourcetest.Same(t, file, h.OS, os)
 			}
-			if p := at(o, "platform_name"); p != "Mac" {
-				compare(t, file, h.Platform, strings.ToLower(p))
+			if p := sourcetest.Text(o, "platform_name"); p != "Mac" {
+				sourcetest.Same(t, file, h.Platform, strings.ToLower(p))
 			}
-		case strings.HasPrefix(at(o, "id"), "case-id"):
+		case strings.HasPrefix(sourcetest.Text(o, "id"), "case-id"):
 			cases++
 			in, bad := c.decodeCase(raw)
-			if bad != nil || in.Severity != severityOf(number{true, o["severity"].(float64)}, "") {
+			severity, err := o["severity"].(json.Number).Float64()
+			if err != nil || bad != nil || in.Severity != severityOf(number{true, severity}, "") {
 				t.Errorf("%s: %+v, %v", file, in, bad)
 			}
-			compare(t, file, in.ID, at(o, "id"))
-			compare(t, file, in.Title, at(o, "name"))
+			sourcetest.Same(t, file, in.ID, sourcetest.Text(o, "id"))
+			sourcetest.Same(t, file, in.Title, sourcetest.Text(o, "name"))
 		}
 	})
 	if hosts < 10 || cases < 2 {
@@ -153,7 +82,7 @@ func TestRecordedHostsAndCasesLoseNothing(t *testing.T) {
 
 func TestRecordedErrorsAreReadWhateverTheirShape(t *testing.T) {
 	n := 0
-	recorded(t, func(file string, raw json.RawMessage, o map[string]any) {
+	sourcetest.Recorded(t, "crowdstrike", func(file string, raw json.RawMessage, o map[string]any) {
 		if _, has := o["errors"]; !has {
 			return
 		}

@@ -29,7 +29,7 @@ func FuzzAlert(f *testing.F) {
 		if bad == nil && (a.ID == "" || a.Note != a.ID || a.Status == "" || a.Title == "" || !bytes.Equal(a.Raw, raw)) {
 			t.Fatalf("half an alert: %+v", a)
 		}
-		if bad != nil && (bad.Reason == "" || len(bad.Raw) > maxBadRaw) {
+		if bad != nil && (bad.Reason == "" || len(bad.Raw) > source.MaxBadRaw) {
 			t.Fatalf("bad without a reason: %+v", bad)
 		}
 		if strings.HasPrefix(a.URL, "http:") || strings.HasPrefix(a.URL, "javascript:") {

@@ -3,8 +3,6 @@ package crowdstrike
 import (
 	"testing"
 	"time"
-
-	"edrc/internal/sample"
 )
 
 func stampOf(t *testing.T, s string) time.Time {
@@ -14,14 +12,4 @@ func stampOf(t *testing.T, s string) time.Time {
 		t.Fatal(err)
 	}
 	return at
-}
-
-func newSpool(t *testing.T) *sample.Spool {
-	t.Helper()
-	spool, err := sample.OpenSpool(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = spool.Close() })
-	return spool
 }

@@ -12,36 +12,16 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
-
-// machine gives one host of the lab.
-func machine(t *testing.T, c *Client) alert.Host {
-	t.Helper()
-	for h, err := range c.FindHosts(context.Background(), "win-anna") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return h
-	}
-	t.Fatal("no host")
-	return alert.Host{}
-}
-
-func wantState(t *testing.T, c *Client, h alert.Host, want source.IsolationState, reachable bool) {
-	t.Helper()
-	got, err := c.Isolation(context.Background(), h, source.Operation{})
-	if err != nil || got.State != want || got.Reachable != reachable {
-		t.Errorf("%+v, %v; want %s", got, err, want)
-	}
-}
 
 func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 	for _, fault := range []string{"", "reset@after=0.5", "500@after=0.5", "503=0.3"} {
 		v := newVendor(t, world.Options{})
 		c := v.client(t, time.Minute)
-		h := machine(t, c)
+		h := sourcetest.Host(t, c, "win-anna")
 		ctx := context.Background()
-		wantState(t, c, h, source.IsolationNone, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationNone, true)
 		v.FetchTime(t, time.Hour)
 		v.Faults(t, fault)
 		for range 2 { // a second time is no error
@@ -49,9 +29,9 @@ func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 				t.Fatalf("%s: %v, %v", fault, op, err)
 			}
 		}
-		wantState(t, c, h, source.IsolationIsolating, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationIsolating, true)
 		v.FetchTime(t, 0)
-		wantState(t, c, h, source.IsolationIsolated, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationIsolated, true)
 		if got := v.falcon.State().Isolated; !slices.Equal(got, []string{h.Name}) {
 			t.Errorf("%s: isolated are %v", fault, got)
 		}
@@ -61,9 +41,9 @@ func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 				t.Fatalf("%s: %v", fault, err)
 			}
 		}
-		wantState(t, c, h, source.IsolationReleasing, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationReleasing, true)
 		v.FetchTime(t, 0)
-		wantState(t, c, h, source.IsolationNone, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationNone, true)
 		if got := v.falcon.State().Isolated; len(got) > 0 {
 			t.Errorf("%s: isolated are %v", fault, got)
 		}
@@ -73,21 +53,21 @@ func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 func TestAnOfflineHostStaysPending(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	c := v.client(t, time.Minute)
-	h := machine(t, c)
-	v.control(t, "offline", map[string]any{"host": h.ID, "online": false})
+	h := sourcetest.Host(t, c, "win-anna")
+	v.Control(t, "offline", map[string]any{"host": h.ID, "online": false})
 	if _, err := c.Isolate(context.Background(), h, source.Containment{Mode: "full"}); err != nil {
 		t.Fatal(err)
 	}
-	wantState(t, c, h, source.IsolationIsolating, false)
-	v.control(t, "offline", map[string]any{"host": h.ID, "online": true})
-	wantState(t, c, h, source.IsolationIsolated, true)
+	sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationIsolating, false)
+	v.Control(t, "offline", map[string]any{"host": h.ID, "online": true})
+	sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationIsolated, true)
 }
 
 func TestAnIsolationThatCannotBeSaysWhy(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	c := v.client(t, time.Minute)
 	ctx := context.Background()
-	h := machine(t, c)
+	h := sourcetest.Host(t, c, "win-anna")
 	if _, err := c.Isolate(ctx, h, source.Containment{Mode: "selective"}); !fault.Is(err, fault.Unsupported) || !strings.Contains(err.Error(), "selective") {
 		t.Errorf("a mode: %v", err)
 	}
@@ -104,13 +84,13 @@ func TestAnIsolationThatCannotBeSaysWhy(t *testing.T) {
 		}
 	}
 	for _, lacks := range []string{scopeHostsWrite, "licence:containment"} {
-		v.control(t, "scope", map[string]any{"scope": lacks, "missing": true})
+		v.Control(t, "scope", map[string]any{"scope": lacks, "missing": true})
 		_, err := c.Isolate(ctx, h, source.Containment{})
 		e, ok := errors.AsType[*fault.Error](err)
 		if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, scopeHostsWrite) || !strings.Contains(e.Hint, licenceContain) {
 			t.Errorf("without %s: %+v", lacks, e)
 		}
-		v.control(t, "scope", map[string]any{"scope": lacks, "missing": false})
+		v.Control(t, "scope", map[string]any{"scope": lacks, "missing": false})
 	}
 	if got := v.falcon.State().Isolated; len(got) > 0 {
 		t.Errorf("isolated are %v", got)
@@ -146,6 +126,6 @@ func TestAStateThatNobodyKnowsIsUnknown(t *testing.T) {
 			devicesPath:                             `200 {"resources":[{"device_id":"` + aid + `","status":"` + status + `"}]}`,
 			"GET /devices/entities/online-state/v1": `200 {"resources":[{"id":"` + aid + `","state":"unknown"}]}`,
 		})
-		wantState(t, c, alert.Host{ID: aid}, want, false)
+		sourcetest.WantIsolation(t, c, alert.Host{ID: aid}, source.Operation{}, want, false)
 	}
 }

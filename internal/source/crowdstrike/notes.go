@@ -9,7 +9,6 @@ import (
 	"iter"
 	"net/http"
 	"slices"
-	"unicode/utf8"
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
@@ -36,26 +35,21 @@ func patch(op string, class httpx.Class, ids []string, actions ...action) call {
 // proof of each, less is proof of none, unless it is nothing and the reply says why.
 func (c *Client) AddNote(ctx context.Context, body string, to ...alert.Handle) ([]source.NoteResult, error) {
 	const op = "add a note"
-	ids := distinct(to)
-	switch n := utf8.RuneCountInString(body); {
-	case len(ids) == 0:
-		return nil, c.api.fault(fault.Usage, op, "no alert is named")
-	case len(to) > c.traits.NoteBulk:
-		return nil, c.api.fault(fault.Usage, op, fmt.Sprintf("%d alerts in one request; %d are possible", len(to), c.traits.NoteBulk))
-	case n == 0 || n > c.traits.NoteMax:
-		return nil, c.api.fault(fault.Usage, op, fmt.Sprintf("a note has 1 to %d characters, this one %d", c.traits.NoteMax, n))
+	if err := source.CheckNote(c.traits, body, to); err != nil {
+		return nil, fault.At(err, c.name, op)
 	}
+	ids := source.Distinct(to, container)
 	r, err := c.api.send(ctx, patch(op, httpx.Once, ids, action{"append_comment", body}))
 	if err != nil {
-		return resultsOf(to, outcomeOf(err), err), nil
+		return source.NoteResults(to, outcomeOf(err), err), nil
 	}
 	n, told := r.affected()
 	switch m := r.Errors.String(); {
 	case told && n == len(ids) && m == "":
-		return resultsOf(to, source.NoteDone, nil), nil
+		return source.NoteResults(to, source.NoteDone, nil), nil
 	case told && n == 0 && r.Errors.refusals():
 		err := c.api.explain(c.api.fault(r.Errors[0].kind(), op, "nothing was written: "+m), call{scope: scopeAlertsWrite})
-		return resultsOf(to, source.NoteRefused, err), nil
+		return source.NoteResults(to, source.NoteRefused, err), nil
 	case m != "":
 		err = c.api.fault(fault.InDoubt, op, fmt.Sprintf("%d of %d alerts were written on, and the reply has errors: %s", n, len(ids), m))
 	case !told:
@@ -63,7 +57,7 @@ func (c *Client) AddNote(ctx context.Context, body string, to ...alert.Handle) (
 	default:
 		err = c.api.fault(fault.InDoubt, op, fmt.Sprintf("%d of %d alerts were written on, and the cloud does not say which", n, len(ids)))
 	}
-	return resultsOf(to, source.NoteUnknown, err), nil
+	return source.NoteResults(to, source.NoteUnknown, err), nil
 }
 
 // affected is the number of alerts that a write changed, when the reply tells.
@@ -74,33 +68,12 @@ func (r *reply) affected() (int, bool) {
 	return int(*r.Meta.Writes.Affected), true
 }
 
-// outcomeOf says what a failed request of class Once means for the note.
+// outcomeOf is source.NoteOutcomeOf, for a request that may not have left for want of a token.
 func outcomeOf(err error) source.NoteOutcome {
-	e, ok := errors.AsType[*fault.Error](err)
-	switch {
-	case !ok, e.Kind == fault.InDoubt:
-		return source.NoteUnknown
-	case e.Kind == fault.Auth, e.Status == http.StatusTooManyRequests,
-		e.Status == 0: // httpx: it never left, or it would be in doubt
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.Op == opToken {
 		return source.NoteNotSent
-	case e.Status/100 == 3: // not processed there, and nowhere else to go
-		return source.NoteNotSent
-	case e.Op == opToken:
-		return source.NoteNotSent
-	case e.Status == http.StatusConflict, e.Status == http.StatusRequestTimeout, e.Status >= 500:
-		return source.NoteUnknown
-	case e.Status >= 400:
-		return source.NoteRefused
 	}
-	return source.NoteUnknown
-}
-
-func resultsOf(to []alert.Handle, o source.NoteOutcome, err error) []source.NoteResult {
-	out := make([]source.NoteResult, len(to))
-	for i, h := range to {
-		out[i] = source.NoteResult{Handle: h, Outcome: o, Err: err}
-	}
-	return out
+	return source.NoteOutcomeOf(err)
 }
 
 // comment is one of an alert's comments. They have no ids.

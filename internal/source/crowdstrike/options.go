@@ -2,9 +2,7 @@ package crowdstrike
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
-	"sync"
 	"time"
 
 	"edrc/internal/fault"
@@ -33,11 +31,7 @@ type Options struct {
 	// sees several tenants must set it, or MemberCID.
 	CID string `yaml:"cid"`
 
-	// NoteSettle, Settle and Overlap replace the product's facts of these names, see
-	// [source.Traits]. A span of 0 is meant.
-	NoteSettle *time.Duration `yaml:"note_settle"`
-	Settle     *time.Duration `yaml:"settle"`
-	Overlap    *time.Duration `yaml:"overlap"`
+	source.Timing `yaml:",inline"`
 
 	// Rate is how many requests may be sent in a second; default 50. The vendor's limit
 	// is 6,000 a minute for all clients of a tenant together.
@@ -120,19 +114,10 @@ func (o Options) traits() source.Traits {
 		NoteMax: noteMax, NoteBulk: bulkMax, NoteSettle: 90 * time.Second,
 		Settle: time.Minute, Overlap: 15 * time.Minute,
 	}
-	replace(&t.NoteSettle, o.NoteSettle)
-	replace(&t.Settle, o.Settle)
-	replace(&t.Overlap, o.Overlap)
-	return t
+	return o.Timing.Of(t)
 }
 
-func replace(fact, by *time.Duration) {
-	if by != nil {
-		*fact = *by
-	}
-}
-
-var cidForm = lazily(`^[0-9a-f]{32}(-[0-9a-f]{2})?$`)
+var cidForm = source.Pattern(`^[0-9a-f]{32}(-[0-9a-f]{2})?$`)
 
 // parseCID gives a customer id in lower case and without its checksum.
 func parseCID(s string) (string, bool) {
@@ -143,12 +128,7 @@ func parseCID(s string) (string, bool) {
 	return s[:32], true
 }
 
-var hostForm = lazily(`^[0-9a-fA-F]{32}$`)
+var hostForm = source.Pattern(`^[0-9a-fA-F]{32}$`)
 
 // isHostID reports whether s can be an agent id.
 func isHostID(s string) bool { return hostForm().MatchString(s) }
-
-// lazily compiles a pattern at its first use.
-func lazily(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-}

@@ -98,7 +98,7 @@ func TestTheLabsTenantMovesInMidRun(t *testing.T) {
 	// The same API client, known in both places.
 	v.options.ClientID = there.options.ClientID
 	v.options.ClientSecret = there.options.ClientSecret
-	v.control(t, "place", map[string]any{"region": "us-2", "location": there.server.URL, "status": 308})
+	v.Control(t, "place", map[string]any{"region": "us-2", "location": there.URL, "status": 308})
 	c := v.client(t, time.Minute)
 	n := 0
 	for _, err := range c.List(context.Background(), alert.Query{}) {
@@ -125,7 +125,7 @@ func TestAnAccessTokenThatEndsInMidRunIsRenewedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		n += len(p.Alerts)
-		v.control(t, "expire", map[string]any{})
+		v.Control(t, "expire", map[string]any{})
 		if token = p.Next; token == "" {
 			break
 		}
@@ -138,7 +138,7 @@ func TestAnAccessTokenThatEndsInMidRunIsRenewedOnce(t *testing.T) {
 		t.Errorf("%+v, %v", rs, err)
 	}
 	tokens := 0
-	for _, asked := range v.front.asked {
+	for _, asked := range v.Asked() {
 		if asked == "POST /oauth2/token" {
 			tokens++
 		}
@@ -164,7 +164,7 @@ func TestBothUnitsOfRetryafterAreWaited(t *testing.T) {
 			t.Fatal(err)
 		}
 		waits = nil
-		v.control(t, "throttle", map[string]any{"count": 1, "unit": unit, "wait": 40})
+		v.Control(t, "throttle", map[string]any{"count": 1, "unit": unit, "wait": 40})
 		if _, err := c.Streams(context.Background()); err != nil {
 			t.Fatal(err)
 		}

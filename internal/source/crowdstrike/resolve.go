@@ -14,19 +14,6 @@ import (
 	"edrc/internal/source/lenient"
 )
 
-// The fields of a resolution, and what may become of them, in source.Applied.
-const (
-	fieldStatus  = "status"
-	fieldVerdict = "verdict"
-	fieldAssign  = "assign"
-	fieldTags    = "tags"
-
-	fieldDone      = "done"
-	fieldPending   = "pending"
-	fieldUnknown   = "unknown"
-	fieldUnchanged = "unchanged"
-)
-
 // unassigned is the assignee of an alert that has none.
 const unassigned = "unassigned"
 
@@ -81,7 +68,7 @@ func (c *Client) Resolve(ctx context.Context, h alert.Handle, r alert.Resolution
 	changes := changesOf(*now, r)
 	var actions []action
 	for _, ch := range changes {
-		applied.Fields[ch.field] = source.FieldResult{Outcome: fieldUnchanged, Before: ch.before}
+		applied.Fields[ch.field] = source.FieldResult{Outcome: source.FieldUnchanged, Before: ch.before}
 		actions = append(actions, ch.actions...)
 	}
 	if len(actions) == 0 {
@@ -111,26 +98,26 @@ func (c *Client) apply(ctx context.Context, op, id string, actions []action) (ou
 	if err != nil {
 		switch fault.KindOf(err) {
 		case fault.Denied, fault.Invalid, fault.NotFound, fault.Usage:
-			return fieldUnchanged, err // a refusal changed nothing
+			return source.FieldUnchanged, err // a refusal changed nothing
 		}
 		// The request is repeated below, and a refused second try says nothing about the
 		// first, whose answer was lost.
-		return fieldUnknown, err
+		return source.FieldUnknown, err
 	}
 	n, told := r.affected()
 	switch m := r.Errors.String(); {
 	case m != "" && told && n == 0 && r.Errors.refusals():
-		return fieldUnchanged, c.api.explain(c.api.fault(r.Errors[0].kind(), op, "nothing was changed: "+m), call{scope: scopeAlertsWrite})
+		return source.FieldUnchanged, c.api.explain(c.api.fault(r.Errors[0].kind(), op, "nothing was changed: "+m), call{scope: scopeAlertsWrite})
 	case m != "":
-		return fieldUnknown, c.api.fault(fault.Unavailable, op, "the reply has errors: "+m)
+		return source.FieldUnknown, c.api.fault(fault.Unavailable, op, "the reply has errors: "+m)
 	case !told:
-		return fieldUnknown, c.api.fault(fault.Unavailable, op, "the reply does not say whether the alert was changed")
+		return source.FieldUnknown, c.api.fault(fault.Unavailable, op, "the reply does not say whether the alert was changed")
 	case n != 1:
-		return fieldUnknown, c.api.fault(fault.Conflict, op, fmt.Sprintf("the cloud changed %d alerts instead of one", n))
+		return source.FieldUnknown, c.api.fault(fault.Conflict, op, fmt.Sprintf("the cloud changed %d alerts instead of one", n))
 	case r.status == http.StatusAccepted:
-		return fieldPending, nil
+		return source.FieldPending, nil
 	}
-	return fieldDone, nil
+	return source.FieldDone, nil
 }
 
 // reread looks at the alert after a change that did not go well: an answer may have been
@@ -145,7 +132,7 @@ func (c *Client) reread(ctx context.Context, op string, a source.Applied, change
 		switch {
 		case len(ch.actions) == 0:
 		case ch.as(*now):
-			a.Fields[ch.field] = source.FieldResult{Outcome: fieldDone, Before: ch.before}
+			a.Fields[ch.field] = source.FieldResult{Outcome: source.FieldDone, Before: ch.before}
 		default:
 			return err
 		}
@@ -172,7 +159,7 @@ func changesOf(f falconAlert, r alert.Resolution) []change {
 }
 
 func statusChange(f falconAlert, word string) change {
-	ch := change{field: fieldStatus, before: string(statusOf(string(f.Status))),
+	ch := change{field: source.FieldStatus, before: string(statusOf(string(f.Status))),
 		as: func(f falconAlert) bool { return strings.EqualFold(string(f.Status), word) }}
 	if strings.EqualFold(string(f.Status), "reopened") {
 		ch.before = "reopened" // else undoing would make it a new one
@@ -187,7 +174,7 @@ func statusChange(f falconAlert, word string) change {
 // verdictChange swaps the tag that stands for the verdict. The vendor removes before it
 // adds.
 func verdictChange(f falconAlert, verdict string) change {
-	ch := change{field: fieldVerdict, before: f.verdict()}
+	ch := change{field: source.FieldVerdict, before: f.verdict()}
 	if ch.before == "" {
 		ch.before = undecided
 	}
@@ -214,11 +201,11 @@ func hasTag(f falconAlert, tag string) bool {
 	return slices.ContainsFunc(f.Tags, func(t text) bool { return string(t) == tag })
 }
 
-var uuidForm = lazily(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var uuidForm = source.Pattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // assignChange takes a user's UUID, email address or name.
 func assignChange(f falconAlert, to string) change {
-	ch := change{field: fieldAssign, before: lenient.FirstText(f.UUID, f.UID, f.Assigned, unassigned)}
+	ch := change{field: source.FieldAssign, before: lenient.FirstText(f.UUID, f.UID, f.Assigned, unassigned)}
 	switch {
 	case to == unassigned:
 		ch.actions = []action{{"unassign", "true"}}
@@ -244,7 +231,7 @@ func tagChange(f falconAlert, tags []string) change {
 	for _, t := range f.Tags {
 		before = append(before, string(t))
 	}
-	ch := change{field: fieldTags, before: strings.Join(before, ",")}
+	ch := change{field: source.FieldTags, before: strings.Join(before, ",")}
 	for _, t := range tags {
 		if !slices.Contains(before, t) {
 			ch.actions = append(ch.actions, action{"add_tag", t})

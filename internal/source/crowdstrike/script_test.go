@@ -2,19 +2,17 @@ package crowdstrike
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // script is a cloud in memory that says what it is told to: the replies that a
@@ -31,19 +29,15 @@ type script struct {
 const goodToken = `201 {"access_token":"jwt","token_type":"bearer","expires_in":1799}`
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
-		_ = r.Body.Close()
-	}
+	body := sourcetest.Body(r)
 	key := r.Method + " " + r.URL.Path
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, r)
 	if r.URL.Path == "/oauth2/token" {
-		s.forms = append(s.forms, r.URL.Host+" "+string(body))
+		s.forms = append(s.forms, r.URL.Host+" "+body)
 	} else {
-		s.sent = append(s.sent, strings.TrimSpace(key+" "+string(body)))
+		s.sent = append(s.sent, strings.TrimSpace(key+" "+body))
 	}
 	reply, ok := s.replies[r.Method+" "+r.URL.Host+r.URL.Path]
 	if ok {
@@ -54,13 +48,11 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 			reply = goodToken
 		}
 	}
-	status, text, _ := strings.Cut(reply, " ")
-	code, _ := strconv.Atoi(status)
-	h := http.Header{"Date": {"Sun, 22 Nov 2026 12:00:00 GMT"}, "Content-Type": {"application/json"}}
+	resp := sourcetest.Reply(r, reply)
 	for name, values := range s.header[key] {
-		h[name] = values
+		resp.Header[name] = values
 	}
-	return &http.Response{StatusCode: code, Request: r, ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)), Header: h}, nil
+	return resp, nil
 }
 
 func scripted(t *testing.T, replies map[string]string) (*Client, *script) {
@@ -72,9 +64,7 @@ func scriptedWith(t *testing.T, o Options, replies map[string]string) (*Client, 
 	t.Helper()
 	s := &script{replies: replies, header: map[string]http.Header{}}
 	o.ClientID, o.ClientSecret = "client", httpx.Literal("the secret")
-	c, err := New(o, Env{Name: "falcon", HTTP: httpx.Config{Transport: s, Attempts: 1,
-		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }, // the limits are real time
-	}})
+	c, err := New(o, Env{Name: "falcon", HTTP: httpx.Config{Transport: s, Attempts: 1, Sleep: sourcetest.NoSleep}})
 	if err != nil {
 		t.Fatal(err)
 	}

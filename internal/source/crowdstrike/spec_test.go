@@ -1,148 +1,34 @@
 package crowdstrike
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net/http"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
 
 	"edrc/internal/alert"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
-// judge is a transport that holds what the client sends, and what the lab answers, to
-// the vendor's operations. Their bodies are only known to be objects.
-type judge struct {
-	t      *testing.T
-	next   http.RoundTripper
-	router routers.Router
-
-	mu      sync.Mutex
-	judged  map[string]int
-	unknown map[string]int // called, and not in the specification
-}
-
-func newJudge(t *testing.T) *judge {
-	t.Helper()
-	dir := os.Getenv("EDRC_SPECS")
-	if dir == "" {
-		t.Skip("EDRC_SPECS is not set: requests are not held to the vendor's specification")
-	}
-	raw, err := os.ReadFile(filepath.Join(dir, "crowdstrike-falconpy-ops-openapi3.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := openapi3.NewLoader().LoadFromData(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc.Servers = nil
-	router, err := legacy.NewRouter(doc, openapi3.DisableExamplesValidation(), openapi3.DisableSchemaDefaultsValidation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &judge{t: t, router: router, judged: map[string]int{}, unknown: map[string]int{}}
-}
-
-func (j *judge) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
-		_ = r.Body.Close()
-		r.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	asked := r.Clone(context.WithoutCancel(r.Context()))
-	asked.URL.Scheme, asked.URL.Host, asked.Host = "", "", ""
-	asked.Body = io.NopCloser(bytes.NewReader(body))
-	route, params, err := j.router.FindRoute(asked)
-	if err != nil {
-		j.count(j.unknown, r.Method+" "+r.URL.Path)
-		return j.next.RoundTrip(r)
-	}
-	j.count(j.judged, r.Method+" "+route.Path)
-	j.strangers(route, r)
-	in := &openapi3filter.RequestValidationInput{
-		Request: asked, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true, IncludeResponseStatus: true},
-	}
-	if err := openapi3filter.ValidateRequest(asked.Context(), in); err != nil {
-		j.t.Errorf("the client's %s %s: %v", r.Method, r.URL, err)
-	}
-	resp, err := j.next.RoundTrip(r)
-	if err != nil || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
-		return resp, err
-	}
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body = io.NopCloser(bytes.NewReader(answer))
-	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: resp.StatusCode, Options: in.Options,
-		Header: http.Header{"Content-Type": {"application/json"}}}
-	if err := openapi3filter.ValidateResponse(asked.Context(), out.SetBodyBytes(answer)); err != nil {
-		j.t.Errorf("the lab's answer to %s %s: %.600v", r.Method, r.URL, err)
-	}
-	return resp, nil
-}
-
-// strangers reports parameters that the specification does not have: a validator of
-// requests takes any.
-func (j *judge) strangers(route *routers.Route, r *http.Request) {
-	known := map[string]bool{}
-	for _, p := range route.Operation.Parameters {
-		known[p.Value.Name] = true
-	}
-	for name := range r.URL.Query() {
-		if !known[name] {
-			j.t.Errorf("%s %s has no parameter %q", r.Method, route.Path, name)
-		}
-	}
-}
-
-func (j *judge) CloseIdleConnections() {
-	if c, ok := j.next.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
-}
-
-func (j *judge) count(of map[string]int, what string) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	of[what]++
-}
-
+// The bodies of the vendor's operations are only known to be objects.
 func TestRequestsFollowTheVendorsSpecification(t *testing.T) {
-	j := newJudge(t)
+	doc, err := openapi3.NewLoader().LoadFromData(sourcetest.Spec(t, "crowdstrike-falconpy-ops-openapi3.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := sourcetest.NewJudge(t, doc)
+	j.Unjudged = func(r *http.Response) bool {
+		return !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
+	}
 	v := newVendor(t, world.Options{Alerts: 1500})
-	v.wrap = func(next http.RoundTripper) http.RoundTripper {
-		j.next = next
-		return j
-	}
+	v.Wrap = j.Wrap
 	useEverything(t, v, v.client(t, time.Minute))
-	t.Logf("judged: %v", j.judged)
-	var got []string
-	for call := range j.unknown {
-		got = append(got, call)
-	}
-	// Both are in falconpy, and not in this part of it.
-	want := []string{"GET /samples/entities/samples/v3", "GET /sensors/queries/installers/ccid/v1"}
-	if slices.Sort(got); !slices.Equal(got, want) {
-		t.Errorf("not in the specification: %v, want %v", got, want)
-	}
-	for _, call := range []string{
+	j.Want([]string{
 		"POST /oauth2/token", "POST /alerts/combined/alerts/v1", "POST /alerts/entities/alerts/v2", "PATCH /alerts/entities/alerts/v3",
 		"GET /cases/queries/cases/v1", "POST /cases/entities/cases/v2", "GET /devices/queries/devices-scroll/v1", "POST /devices/entities/devices/v2",
 		"GET /devices/entities/online-state/v1", "POST /devices/entities/devices-actions/v2", "GET /quarantine/queries/quarantined-files/v1",
@@ -150,11 +36,9 @@ func TestRequestsFollowTheVendorsSpecification(t *testing.T) {
 		"POST /real-time-response/entities/active-responder-command/v1", "GET /real-time-response/entities/active-responder-command/v1",
 		"GET /real-time-response/entities/file/v2", "GET /real-time-response/entities/extracted-file-contents/v1",
 		"POST /real-time-response/entities/refresh-session/v1",
-	} {
-		if j.judged[call] == 0 {
-			t.Errorf("%s was not called", call)
-		}
-	}
+	}, []string{ // both are in falconpy, and not in this part of it
+		"GET /samples/entities/samples/v3", "GET /sensors/queries/installers/ccid/v1",
+	})
 }
 
 // useEverything calls each method once or more, with every filter.
@@ -213,7 +97,7 @@ func useEverything(t *testing.T, v *vendor, c *Client) {
 		must(err)
 		break
 	}
-	host := machine(t, c)
+	host := sourcetest.Host(t, c, "win-anna")
 	_, err = c.Isolate(ctx, host, source.Containment{})
 	must(err)
 	_, err = c.Isolation(ctx, host, source.Operation{})
@@ -238,13 +122,13 @@ func fetchEverything(t *testing.T, v *vendor, c *Client) {
 	if err != nil || step.State != source.FetchReady {
 		t.Fatalf("%+v, %v", step, err)
 	}
-	a, err := c.OpenFetch(ctx, step.Ticket, r.Password, newSpool(t))
+	a, err := c.OpenFetch(ctx, step.Ticket, r.Password, sourcetest.Spool(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = a.Close()
 	r = request(t, c, v.falcon.AddAbout(cloudFile, true), false)
-	v.control(t, "sample", map[string]any{"sha256": r.File.SHA256, "held": false})
+	v.Control(t, "sample", map[string]any{"sha256": r.File.SHA256, "held": false})
 	if step, err := c.StartFetch(ctx, r); err != nil || step.State != source.FetchPending {
 		t.Errorf("%+v, %v", step, err)
 	}

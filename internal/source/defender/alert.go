@@ -169,14 +169,11 @@ func (c *Client) pageOf(w wire) string {
 	return c.portal + "/alerts/" + url.PathEscape(string(w.ID))
 }
 
-// maxBadRaw bounds what is kept of an item that cannot be read, in bytes.
-const maxBadRaw = 4 << 10
-
 // badItem describes an item that cannot be used, by its id if that can be read.
 func badItem(raw json.RawMessage, err error) *source.BadItem {
 	var o struct {
 		ID text `json:"id"`
 	}
 	_ = json.Unmarshal(raw, &o)
-	return &source.BadItem{ID: string(o.ID), Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
+	return source.Unreadable(string(o.ID), err.Error(), raw)
 }

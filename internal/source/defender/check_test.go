@@ -171,7 +171,7 @@ func TestPermissionsNameEveryCapability(t *testing.T) {
 
 func TestFactsCanBeSetToZero(t *testing.T) {
 	zero, hour := time.Duration(0), time.Hour
-	c, err := New(Options{TenantID: "t", ClientID: "c", ClientSecret: httpx.Literal("s"), Settle: &zero, NoteSettle: &hour}, Env{Name: "mde"})
+	c, err := New(Options{TenantID: "t", ClientID: "c", ClientSecret: httpx.Literal("s"), Timing: source.Timing{Settle: &zero, NoteSettle: &hour}}, Env{Name: "mde"})
 	if err != nil {
 		t.Fatal(err)
 	}

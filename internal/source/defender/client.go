@@ -61,10 +61,7 @@ func New(o Options, env Env) (*Client, error) {
 	if err != nil {
 		return nil, fault.At(err, env.Name, "")
 	}
-	c := &Client{name: env.Name, options: o, portal: where.portal, traits: o.traits(), now: env.HTTP.Now, top: alertsTop}
-	if c.now == nil {
-		c.now = time.Now
-	}
+	c := &Client{name: env.Name, options: o, portal: where.portal, traits: o.traits(), now: source.Clock(env.HTTP.Now), top: alertsTop}
 	issue, err := c.issuer(where, env)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/source"
 )
 
 // permission are application permissions of Entra, any of which is enough. The first
@@ -97,7 +98,7 @@ func (a *api) refusal(resp *httpx.Response, c call) *fault.Error {
 		e.Msg += ": " + said
 	}
 	switch {
-	case code == "" && isText(resp.Body[:min(len(resp.Body), 64)]) && resp.Body[0] != '{':
+	case code == "" && source.IsText(resp.Body[:min(len(resp.Body), 64)]) && resp.Body[0] != '{':
 		e.Kind = fault.Unavailable
 		e.Msg = fmt.Sprintf("%s answered %d with a page (a proxy or login page?)", a.product, resp.Status)
 		e.Hint = "check the url and the proxy settings"

@@ -70,7 +70,7 @@ func (c *Client) download(ctx context.Context, p progress, t source.Ticket, pass
 	}
 	named := stream.Header.Get("Content-Disposition") != ""
 	known := t.File.Best() != ""
-	if !packed && isText(head) && (known && sample.Compare(a.Hashes, t.File.Hashes) != nil || !known && !named) {
+	if !packed && source.IsText(head) && (known && sample.Compare(a.Hashes, t.File.Hashes) != nil || !known && !named) {
 		_ = a.Close()
 		return nil, false, c.mde.fault(fault.Unavailable, opOpen, "answered with text where a file was expected (a proxy or login page?)")
 	}
@@ -131,10 +131,4 @@ func gone(err error) error {
 	g := *e
 	g.Kind = fault.Gone
 	return g.WithHint("Microsoft keeps the result of a session for some time only: fetch the file again")
-}
-
-// isText reports HTML, XML or JSON: what proxies say, and storage that refuses.
-func isText(head []byte) bool {
-	head = bytes.TrimLeft(head, "\ufeff \t\r\n")
-	return len(head) > 0 && (head[0] == '<' || head[0] == '{')
 }

@@ -44,7 +44,7 @@ func FuzzAlert(f *testing.F) {
 		if bad == nil && (a.ID == "" || a.Status == "" || !bytes.Equal(a.Raw, raw) || !bytes.HasPrefix([]byte(a.URL), []byte("https://"))) {
 			t.Fatalf("half an alert: %+v", a)
 		}
-		if bad != nil && (bad.Reason == "" || len(bad.Raw) > maxBadRaw) {
+		if bad != nil && (bad.Reason == "" || len(bad.Raw) > source.MaxBadRaw) {
 			t.Fatalf("bad without a reason: %+v", bad)
 		}
 		for _, file := range a.Files {

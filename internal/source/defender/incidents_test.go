@@ -82,8 +82,8 @@ func TestAnIncidentIsNotedResolvedAndTagged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{fieldStatus, fieldVerdict, fieldAssign, fieldTags} {
-		if a.Fields[field].Outcome != fieldDone {
+	for _, field := range []string{source.FieldStatus, source.FieldVerdict, source.FieldAssign, source.FieldTags} {
+		if a.Fields[field].Outcome != source.FieldDone {
 			t.Errorf("%s: %+v", field, a.Fields[field])
 		}
 	}
@@ -93,17 +93,17 @@ func TestAnIncidentIsNotedResolvedAndTagged(t *testing.T) {
 	}
 	// Tags are added to those that are there, also by way of an alert.
 	a, err = c.Resolve(t.Context(), i.Alerts[0], alert.Resolution{Tags: []string{"EDRC", "third"}})
-	if err != nil || a.Fields[fieldTags].Outcome != fieldDone || a.Fields[fieldTags].Before != "edrc,case-7" {
+	if err != nil || a.Fields[source.FieldTags].Outcome != source.FieldDone || a.Fields[source.FieldTags].Before != "edrc,case-7" {
 		t.Errorf("%+v, %v", a, err)
 	}
 	if i, _ := c.GetIncident(t.Context(), "28000"); !strings.Contains(string(i.Raw), `"customTags":["edrc","case-7","third"]`) {
 		t.Errorf("%s", i.Raw)
 	}
-	if a, err = c.Resolve(t.Context(), h, alert.Resolution{Tags: []string{"third"}}); err != nil || a.Fields[fieldTags].Outcome != fieldUnchanged {
+	if a, err = c.Resolve(t.Context(), h, alert.Resolution{Tags: []string{"third"}}); err != nil || a.Fields[source.FieldTags].Outcome != source.FieldUnchanged {
 		t.Errorf("again: %+v, %v", a, err)
 	}
 	undo := alert.Resolution{Status: alert.StatusNew, Verdict: "undefined"}
-	if a, err = c.Resolve(t.Context(), h, undo); err != nil || a.Fields[fieldStatus].Outcome != fieldDone || a.Fields[fieldVerdict].Before != "informationalExpectedActivity/confirmedActivity" {
+	if a, err = c.Resolve(t.Context(), h, undo); err != nil || a.Fields[source.FieldStatus].Outcome != source.FieldDone || a.Fields[source.FieldVerdict].Before != "informationalExpectedActivity/confirmedActivity" {
 		t.Errorf("undo: %+v, %v", a, err)
 	}
 }
@@ -119,8 +119,8 @@ func TestEveryVerdictCanBeSetAndSetBack(t *testing.T) {
 	}
 	for _, word := range append(words, "undefined") {
 		a, err := c.Resolve(t.Context(), h, alert.Resolution{Verdict: word})
-		got := a.Fields[fieldVerdict]
-		if err != nil || got.Before != before || got.Outcome == fieldUnknown {
+		got := a.Fields[source.FieldVerdict]
+		if err != nil || got.Before != before || got.Outcome == source.FieldUnknown {
 			t.Errorf("%s: %+v, %v; before it was %s", word, a, err, before)
 		}
 		now, err := c.Get(t.Context(), h)

@@ -3,14 +3,11 @@ package defender
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
@@ -37,11 +34,8 @@ func container(h alert.Handle) (path string, read, write permission, ok bool) {
 // that ours is among them is the proof.
 func (c *Client) AddNote(ctx context.Context, body string, to ...alert.Handle) ([]source.NoteResult, error) {
 	const op = "add a note"
-	switch n := utf8.RuneCountInString(body); {
-	case len(to) != 1:
-		return nil, c.graph.fault(fault.Usage, op, fmt.Sprintf("%d alerts in one request; one is possible", len(to)))
-	case n > noteMax || strings.TrimSpace(body) == "":
-		return nil, c.graph.fault(fault.Usage, op, fmt.Sprintf("a note has 1 to %d characters, this one %d", noteMax, n))
+	if err := source.CheckNote(c.traits, body, to); err != nil {
+		return nil, fault.At(err, c.name, op)
 	}
 	outcome, err := c.addNote(ctx, op, body, to[0])
 	return []source.NoteResult{{Handle: to[0], Outcome: outcome, Err: err}}, nil
@@ -57,7 +51,7 @@ func (c *Client) addNote(ctx context.Context, op, body string, h alert.Handle) (
 		JSON: map[string]string{"@odata.type": "microsoft.graph.security.alertComment", "comment": body},
 	}, write})
 	if err != nil {
-		return outcomeOf(err), err
+		return source.NoteOutcomeOf(err), err
 	}
 	var reply struct {
 		Value *list[comment] `json:"value"`
@@ -76,24 +70,6 @@ func (c *Client) addNote(ctx context.Context, op, body string, h alert.Handle) (
 func sameText(a, b string) bool {
 	plain := func(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
 	return plain(a) == plain(b)
-}
-
-// outcomeOf says what a failed request of class Once means for the note.
-func outcomeOf(err error) source.NoteOutcome {
-	e, ok := errors.AsType[*fault.Error](err)
-	switch {
-	case !ok, e.Kind == fault.InDoubt:
-		return source.NoteUnknown
-	case e.Status == 0, // httpx: it never left, or it would be in doubt
-		e.Status == http.StatusUnauthorized, e.Status == http.StatusTooManyRequests,
-		e.Status/100 == 3: // a redirect is not followed by a POST
-		return source.NoteNotSent
-	case e.Status == http.StatusConflict, e.Status == http.StatusRequestTimeout, e.Status >= 500:
-		return source.NoteUnknown
-	case e.Status >= 400:
-		return source.NoteRefused
-	}
-	return source.NoteUnknown
 }
 
 // Notes implements source.NoteReader: every comment, the oldest first. They stand in

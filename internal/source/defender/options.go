@@ -36,11 +36,7 @@ type Options struct {
 	MDEURL    string `yaml:"mde_url"`
 	MDEScope  string `yaml:"mde_scope"`
 
-	// NoteSettle, Settle and Overlap replace the product's facts of these names, see
-	// [source.Traits]. A span of 0 is meant.
-	NoteSettle *time.Duration `yaml:"note_settle"`
-	Settle     *time.Duration `yaml:"settle"`
-	Overlap    *time.Duration `yaml:"overlap"`
+	source.Timing `yaml:",inline"`
 
 	// Rate is how many requests may be sent to each API in a second; default the limits
 	// that Microsoft publishes, 2.3 to Graph and 0.4 to the endpoint API.
@@ -114,12 +110,5 @@ func (o Options) traits() source.Traits {
 		NoteMax: noteMax, NoteBulk: 1,
 		NoteSettle: time.Minute, Settle: 2 * time.Minute, Overlap: time.Hour,
 	}
-	for _, r := range []struct{ fact, by *time.Duration }{
-		{&t.NoteSettle, o.NoteSettle}, {&t.Settle, o.Settle}, {&t.Overlap, o.Overlap},
-	} {
-		if r.by != nil {
-			*r.fact = *r.by
-		}
-	}
-	return t
+	return o.Timing.Of(t)
 }

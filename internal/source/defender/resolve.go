@@ -15,18 +15,6 @@ import (
 	"edrc/internal/source"
 )
 
-// The fields of a resolution, and what may become of them, in source.Applied.
-const (
-	fieldStatus  = "status"
-	fieldVerdict = "verdict"
-	fieldAssign  = "assign"
-	fieldTags    = "tags"
-
-	fieldDone      = "done"
-	fieldUnknown   = "unknown"
-	fieldUnchanged = "unchanged"
-)
-
 // Supports implements source.Resolver. A verdict is one of true_positive,
 // false_positive, benign, undefined, or the product's own pair (see [Verdicts]) as
 // "truePositive/malware". Tags are those of the alert's incident: an alert has none
@@ -128,7 +116,7 @@ func (c *Client) setState(ctx context.Context, s subject, r alert.Resolution, ou
 	body := map[string]string{}
 	var todo []change
 	plan := func(ch change, set map[string]string) {
-		out.Fields[ch.field] = source.FieldResult{Outcome: fieldUnchanged, Before: ch.before}
+		out.Fields[ch.field] = source.FieldResult{Outcome: source.FieldUnchanged, Before: ch.before}
 		if ch.is(s.before) {
 			return
 		}
@@ -138,17 +126,17 @@ func (c *Client) setState(ctx context.Context, s subject, r alert.Resolution, ou
 		}
 	}
 	if r.Status != "" {
-		plan(change{fieldStatus, string(statusOf(s.words, string(s.before.Status))), func(now state) bool {
+		plan(change{source.FieldStatus, string(statusOf(s.words, string(s.before.Status))), func(now state) bool {
 			return statusOf(s.words, string(now.Status)) == r.Status
 		}}, map[string]string{"status": wordOf(s.words, r.Status)})
 	}
 	if v, _ := parseVerdict(r.Verdict); r.Verdict != "" {
-		plan(change{fieldVerdict, s.before.decided(), func(now state) bool {
+		plan(change{source.FieldVerdict, s.before.decided(), func(now state) bool {
 			return verdictOf(now.Classification, now.Determination) == v.String()
 		}}, map[string]string{"classification": v.Classification, "determination": v.Determination})
 	}
 	if r.Assign != "" {
-		plan(change{fieldAssign, string(s.before.AssignedTo), func(now state) bool {
+		plan(change{source.FieldAssign, string(s.before.AssignedTo), func(now state) bool {
 			return strings.EqualFold(string(now.AssignedTo), r.Assign)
 		}}, map[string]string{"assignedTo": r.Assign})
 	}
@@ -175,15 +163,15 @@ func (c *Client) setState(ctx context.Context, s subject, r alert.Resolution, ou
 func (c *Client) judge(s subject, todo []change, now state, told bool, err error, out source.Applied) error {
 	var not []string
 	for _, ch := range todo {
-		outcome := fieldUnknown
+		outcome := source.FieldUnknown
 		switch {
 		case told && ch.is(now):
-			outcome = fieldDone
+			outcome = source.FieldDone
 		case refused(err):
-			outcome = fieldUnchanged
+			outcome = source.FieldUnchanged
 		}
 		out.Fields[ch.field] = source.FieldResult{Outcome: outcome, Before: ch.before}
-		if outcome != fieldDone {
+		if outcome != source.FieldDone {
 			not = append(not, ch.field)
 		}
 	}
@@ -239,7 +227,7 @@ func (c *Client) setTags(ctx context.Context, id string, tags []string, out sour
 	const op = "set tags"
 	i, _, err := c.incident(ctx, op, id)
 	if err != nil {
-		out.Fields[fieldTags] = source.FieldResult{Outcome: fieldUnchanged}
+		out.Fields[source.FieldTags] = source.FieldResult{Outcome: source.FieldUnchanged}
 		return err
 	}
 	has := func(i incident, tag string) bool {
@@ -257,7 +245,7 @@ func (c *Client) setTags(ctx context.Context, id string, tags []string, out sour
 		}
 	}
 	if len(all) == n {
-		out.Fields[fieldTags] = source.FieldResult{Outcome: fieldUnchanged, Before: before}
+		out.Fields[source.FieldTags] = source.FieldResult{Outcome: source.FieldUnchanged, Before: before}
 		return nil
 	}
 	_, err = c.graph.do(ctx, call{httpx.Request{
@@ -265,10 +253,10 @@ func (c *Client) setTags(ctx context.Context, id string, tags []string, out sour
 		JSON: map[string]any{"customTags": all},
 	}, permIncidentsWrite})
 	if refused(err) {
-		out.Fields[fieldTags] = source.FieldResult{Outcome: fieldUnchanged, Before: before}
+		out.Fields[source.FieldTags] = source.FieldResult{Outcome: source.FieldUnchanged, Before: before}
 		return err
 	}
-	out.Fields[fieldTags] = source.FieldResult{Outcome: fieldUnknown, Before: before}
+	out.Fields[source.FieldTags] = source.FieldResult{Outcome: source.FieldUnknown, Before: before}
 	now, _, readErr := c.incident(ctx, op, id)
 	if readErr != nil {
 		if err == nil {
@@ -277,7 +265,7 @@ func (c *Client) setTags(ctx context.Context, id string, tags []string, out sour
 		return err
 	}
 	if !slices.ContainsFunc(tags, func(tag string) bool { return !has(now, tag) }) {
-		out.Fields[fieldTags] = source.FieldResult{Outcome: fieldDone, Before: before}
+		out.Fields[source.FieldTags] = source.FieldResult{Outcome: source.FieldDone, Before: before}
 		return nil
 	}
 	if err == nil {

@@ -319,8 +319,8 @@ func TestResolutionsAreVerified(t *testing.T) {
 				c, _ = New(c.options, Env{Name: "mde-prod", HTTP: httpx.Config{Transport: wrapped, Attempts: 1}})
 			}
 			a, err := c.Resolve(t.Context(), alert.Handle{ID: one}, all)
-			got := a.Fields[fieldStatus].Outcome + " " + a.Fields[fieldVerdict].Outcome + " " + a.Fields[fieldAssign].Outcome
-			if got != tc.want || a.Fields[fieldStatus].Before != "new" || a.Fields[fieldVerdict].Before != "undefined" {
+			got := a.Fields[source.FieldStatus].Outcome + " " + a.Fields[source.FieldVerdict].Outcome + " " + a.Fields[source.FieldAssign].Outcome
+			if got != tc.want || a.Fields[source.FieldStatus].Before != "new" || a.Fields[source.FieldVerdict].Before != "undefined" {
 				t.Errorf("%s: %+v", got, a)
 			}
 			if tc.kind == "" && err != nil || tc.kind != "" && !fault.Is(err, tc.kind) {

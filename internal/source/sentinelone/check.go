@@ -105,7 +105,7 @@ func (c *Client) whoami(ctx context.Context) (identity, error) {
 	if err := c.ask(ctx, httpx.Request{Op: "check the token's user", Path: "/user"}, &user); err != nil {
 		return identity{}, err
 	}
-	if name := firstText(user.Data.Email, user.Data.FullName); name != "" {
+	if name := lenient.FirstText(user.Data.Email, user.Data.FullName); name != "" {
 		who.name = name
 	}
 	if at := lenient.First(details.Data.ExpiresAt, user.Data.APIToken.ExpiresAt); !at.IsZero() {

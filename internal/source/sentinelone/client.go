@@ -76,10 +76,7 @@ func New(o Options, env Env) (*Client, error) {
 	}
 	c := &Client{
 		name: env.Name, tenant: tenantOf(o.URL), traits: o.traits(),
-		token: o.Token, now: env.HTTP.Now, rest: rest, surface: &threats{rest},
-	}
-	if c.now == nil {
-		c.now = time.Now
+		token: o.Token, now: source.Clock(env.HTTP.Now), rest: rest, surface: &threats{rest},
 	}
 	if o.Surface == surfaceUnified {
 		graph, err := newAPI(o, env, "Bearer")

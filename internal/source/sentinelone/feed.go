@@ -8,6 +8,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 // Streams implements source.Feeder: one stream, named after the surface. The
@@ -48,7 +49,7 @@ func (c *Client) system(ctx context.Context) (version string, date time.Time, er
 	if err := resp.Decode(&reply); err != nil {
 		return "", time.Time{}, err
 	}
-	return firstText(reply.Data.Version, reply.Data.Release), resp.Date, nil
+	return lenient.FirstText(reply.Data.Version, reply.Data.Release), resp.Date, nil
 }
 
 func fieldOf(by source.Change) string {

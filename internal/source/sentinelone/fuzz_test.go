@@ -54,7 +54,7 @@ func FuzzThreat(f *testing.F) {
 		if bad == nil && (a.ID == "" || a.Status == "" || !bytes.Equal(a.Raw, raw)) {
 			t.Fatalf("half an alert: %+v", a)
 		}
-		if bad != nil && (bad.Reason == "" || len(bad.Raw) > maxBadRaw) {
+		if bad != nil && (bad.Reason == "" || len(bad.Raw) > source.MaxBadRaw) {
 			t.Fatalf("bad without a reason: %+v", bad)
 		}
 		if caseless(raw, "id") == 1 {

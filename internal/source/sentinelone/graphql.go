@@ -4,14 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/source"
 )
 
 // unified is the GraphQL surface.
@@ -77,20 +76,14 @@ func (u *unified) broken(o operation, msg string) *fault.Error {
 // The words by which the console's errors are told apart. GraphQL has no statuses,
 // and the texts are not documented.
 var (
-	authWords      = lazily(`(?i)unauthenticated|unauthori[sz]ed|authentication|invalid token|token (is |has )?(invalid|expired|revoked)`)
-	deniedWords    = lazily(`(?i)forbidden|permission|access (is )?denied|not allowed|not permitted`)
-	missingWords   = lazily(`(?i)not found|does not exist\b|required value was null`)
-	throttledWords = lazily(`(?i)too many requests|rate limit|throttl`)
-	brokenWords    = lazily(`(?i)internal (server )?error|time(d)? ?out|unavailable|try again`)
-	earlyWords     = lazily(`(?i)mgmt_note_id`)
-	plainWords     = lazily(`(?i)filter api|validation error|invalid syntax|invalid uuid|into a uuid`)
+	authWords      = source.Pattern(`(?i)unauthenticated|unauthori[sz]ed|authentication|invalid token|token (is |has )?(invalid|expired|revoked)`)
+	deniedWords    = source.Pattern(`(?i)forbidden|permission|access (is )?denied|not allowed|not permitted`)
+	missingWords   = source.Pattern(`(?i)not found|does not exist\b|required value was null`)
+	throttledWords = source.Pattern(`(?i)too many requests|rate limit|throttl`)
+	brokenWords    = source.Pattern(`(?i)internal (server )?error|time(d)? ?out|unavailable|try again`)
+	earlyWords     = source.Pattern(`(?i)mgmt_note_id`)
+	plainWords     = source.Pattern(`(?i)filter api|validation error|invalid syntax|invalid uuid|into a uuid`)
 )
-
-// lazily compiles an expression at its first use: compiled when the program starts,
-// all of them are a good part of what a completion takes.
-func lazily(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-}
 
 // graphError maps what the console says. Data beside an error means that something
 // was carried out.

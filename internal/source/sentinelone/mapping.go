@@ -89,33 +89,10 @@ func titleOf(name, classification string) string {
 	return name + " detected as " + classification
 }
 
-func firstText(ts ...text) string {
-	for _, t := range ts {
-		if t != "" {
-			return string(t)
-		}
-	}
-	return ""
-}
-
-// baseName gives the last element of a Windows path (C:\, \Device\) or a Unix one.
-// Each may have the other's separator in a name that an attacker chose.
-func baseName(path string) string {
-	separator := "/"
-	if strings.HasPrefix(path, `\`) || len(path) > 2 && path[1:3] == `:\` {
-		separator = `\`
-	}
-	path = strings.TrimRight(path, separator)
-	return path[strings.LastIndex(path, separator)+1:]
-}
-
-// maxBadRaw bounds what is kept of an item that cannot be read, in bytes.
-const maxBadRaw = 4 << 10
-
 // badItem describes an item that cannot be used, by its id if that can be read at
 // one of the places.
 func badItem(raw json.RawMessage, err error, places ...string) *source.BadItem {
-	b := &source.BadItem{Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
+	b := source.Unreadable("", err.Error(), raw)
 	for _, place := range append([]string{"id"}, places...) {
 		if b.ID = lookup(raw, strings.Split(place, ".")); b.ID != "" {
 			break

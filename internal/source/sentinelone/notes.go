@@ -1,12 +1,9 @@
 package sentinelone
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"iter"
-	"net/http"
-	"slices"
 	"unicode/utf8"
 
 	"edrc/internal/alert"
@@ -18,13 +15,12 @@ import (
 // 10,000 characters, which is sent once.
 func (c *Client) AddNote(ctx context.Context, body string, to ...alert.Handle) ([]source.NoteResult, error) {
 	const op = "add a note"
-	switch n := utf8.RuneCountInString(body); {
-	case len(to) == 0:
-		return nil, c.rest.fault(fault.Usage, op, "no alert is named") // an empty filter means all of them
-	case len(to) > c.traits.NoteBulk:
-		return nil, c.rest.fault(fault.Usage, op, fmt.Sprintf("%d alerts in one request; %d are possible", len(to), c.traits.NoteBulk))
-	case n < noteMin || n > noteMax:
-		return nil, c.rest.fault(fault.Usage, op, fmt.Sprintf("a note has %d to %d characters, this one %d", noteMin, noteMax, n))
+	err := source.CheckNote(c.traits, body, to)
+	if err == nil && utf8.RuneCountInString(body) < noteMin {
+		err = fault.Usagef("a note has %d characters at least", noteMin)
+	}
+	if err != nil {
+		return nil, fault.At(err, c.name, op)
 	}
 	return c.surface.addNote(ctx, body, to), nil
 }
@@ -48,47 +44,5 @@ func (c *Client) RemoveNote(ctx context.Context, h alert.Handle, noteID string) 
 	return c.surface.removeNote(ctx, h, noteID)
 }
 
-// outcomeOf says what a failed request of class Once means for the note.
-func outcomeOf(err error) source.NoteOutcome {
-	e, ok := errors.AsType[*fault.Error](err)
-	switch {
-	case !ok, e.Kind == fault.InDoubt:
-		return source.NoteUnknown
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusTooManyRequests,
-		e.Status == 0: // httpx: it never left, or it would be in doubt
-		return source.NoteNotSent
-	case e.Status/100 == 3: // a redirect is not followed by a POST
-		return source.NoteNotSent
-	case e.Status == http.StatusConflict, e.Status == http.StatusRequestTimeout, e.Status >= 500:
-		return source.NoteUnknown
-	case e.Status >= 400:
-		return source.NoteRefused
-	}
-	return source.NoteUnknown
-}
-
-func resultsOf(to []alert.Handle, o source.NoteOutcome, err error) []source.NoteResult {
-	out := make([]source.NoteResult, len(to))
-	for i, h := range to {
-		out[i] = source.NoteResult{Handle: h, Outcome: o, Err: err}
-	}
-	return out
-}
-
-func distinct(hs []alert.Handle) []string {
-	var ids []string
-	for _, h := range hs {
-		if id := container(h); !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// container is what a note on h lands on.
-func container(h alert.Handle) string {
-	if h.Note != "" {
-		return h.Note
-	}
-	return h.ID
-}
+// container is what a note on h lands on: the alert itself.
+func container(h alert.Handle) string { return cmp.Or(h.Note, h.ID) }

@@ -34,11 +34,7 @@ type Options struct {
 	Sites    []string `yaml:"sites"`
 	Groups   []string `yaml:"groups"`
 
-	// NoteSettle, Settle and Overlap replace the product's facts of these names, see
-	// [source.Traits]. A span of 0 is meant.
-	NoteSettle *time.Duration `yaml:"note_settle"`
-	Settle     *time.Duration `yaml:"settle"`
-	Overlap    *time.Duration `yaml:"overlap"`
+	source.Timing `yaml:",inline"`
 
 	// Rate is how many lists of threats, or GraphQL requests, may be sent in a second;
 	// default 10, the vendor's limit of a token.
@@ -130,16 +126,7 @@ func (o Options) traits() source.Traits {
 		// A note becomes visible, and can be removed, 30 to 90 s after it was posted.
 		t.NoteBulk, t.NoteSettle, t.Settle = 1, 2*time.Minute, time.Minute
 	}
-	replace(&t.NoteSettle, o.NoteSettle)
-	replace(&t.Settle, o.Settle)
-	replace(&t.Overlap, o.Overlap)
-	return t
-}
-
-func replace(fact, by *time.Duration) {
-	if by != nil {
-		*fact = *by
-	}
+	return o.Timing.Of(t)
 }
 
 // isID reports whether s can be an id of the console: a decimal number that the

@@ -10,17 +10,6 @@ import (
 	"edrc/internal/source"
 )
 
-// The fields of a resolution, and what may become of them, in source.Applied.
-const (
-	fieldStatus  = "status"
-	fieldVerdict = "verdict"
-
-	fieldDone      = "done"
-	fieldPending   = "pending"
-	fieldUnknown   = "unknown"
-	fieldUnchanged = "unchanged"
-)
-
 // Supports implements source.Resolver: status and verdict can be set, an assignee
 // and tags cannot. A reason is accepted, and belongs into a note. The verdicts
 // true_positive and false_positive are understood by both surfaces, benign by the
@@ -62,7 +51,7 @@ func (c *Client) Resolve(ctx context.Context, h alert.Handle, r alert.Resolution
 	verdict, _ := c.surface.verdict(r.Verdict)
 	applied := source.Applied{Fields: map[string]source.FieldResult{}}
 	if r.Status != "" {
-		applied.Fields[fieldStatus] = source.FieldResult{Outcome: fieldUnchanged, Before: string(now[0].Status)}
+		applied.Fields[source.FieldStatus] = source.FieldResult{Outcome: source.FieldUnchanged, Before: string(now[0].Status)}
 		if r.Status == now[0].Status {
 			r.Status = ""
 		}
@@ -72,7 +61,7 @@ func (c *Client) Resolve(ctx context.Context, h alert.Handle, r alert.Resolution
 		if before == "" {
 			before = "undefined"
 		}
-		applied.Fields[fieldVerdict] = source.FieldResult{Outcome: fieldUnchanged, Before: before}
+		applied.Fields[source.FieldVerdict] = source.FieldResult{Outcome: source.FieldUnchanged, Before: before}
 		if strings.EqualFold(before, verdict) {
 			verdict = ""
 		}
@@ -101,14 +90,14 @@ func (c *Client) reread(ctx context.Context, h alert.Handle, r alert.Resolution,
 	}
 	all := true
 	for field, as := range map[string]bool{
-		fieldStatus:  r.Status == now[0].Status,
-		fieldVerdict: strings.EqualFold(r.Verdict, now[0].Analyst) || strings.EqualFold(r.Verdict, "undefined") && now[0].Analyst == "",
+		source.FieldStatus:  r.Status == now[0].Status,
+		source.FieldVerdict: strings.EqualFold(r.Verdict, now[0].Analyst) || strings.EqualFold(r.Verdict, "undefined") && now[0].Analyst == "",
 	} {
 		if _, wanted := a.Fields[field]; !wanted {
 			continue
 		}
 		if as {
-			a.Fields[field] = source.FieldResult{Outcome: fieldDone}
+			a.Fields[field] = source.FieldResult{Outcome: source.FieldDone}
 		}
 		all = all && as
 	}
@@ -122,10 +111,10 @@ func (c *Client) reread(ctx context.Context, h alert.Handle, r alert.Resolution,
 func setFields(r alert.Resolution, outcome string) source.Applied {
 	a := source.Applied{Fields: map[string]source.FieldResult{}}
 	if r.Status != "" {
-		a.Fields[fieldStatus] = source.FieldResult{Outcome: outcome}
+		a.Fields[source.FieldStatus] = source.FieldResult{Outcome: outcome}
 	}
 	if r.Verdict != "" {
-		a.Fields[fieldVerdict] = source.FieldResult{Outcome: outcome}
+		a.Fields[source.FieldVerdict] = source.FieldResult{Outcome: outcome}
 	}
 	return a
 }
@@ -136,7 +125,7 @@ func setFields(r alert.Resolution, outcome string) source.Applied {
 func unclear(err error) string {
 	switch fault.KindOf(err) {
 	case fault.Denied, fault.Invalid, fault.NotFound, fault.Usage:
-		return fieldUnchanged
+		return source.FieldUnchanged
 	}
-	return fieldUnknown
+	return source.FieldUnknown
 }

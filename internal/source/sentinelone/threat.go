@@ -91,7 +91,7 @@ func (s *threats) alert(t threat, id string, raw json.RawMessage) alert.Alert {
 		Analyst: analystOf(string(i.AnalystVerdict)),
 		// Created is never zero when any time is known: a query by time would lose it.
 		Created: lenient.First(i.CreatedAt, i.IdentifiedAt, i.UpdatedAt), Updated: i.UpdatedAt.Time, Detected: i.IdentifiedAt.Time,
-		Host: t.host(), User: firstText(i.ProcessUser, t.Detection.LastUser), Command: string(i.Arguments),
+		Host: t.host(), User: lenient.FirstText(i.ProcessUser, t.Detection.LastUser), Command: string(i.Arguments),
 		Files: t.files(), Attack: t.attack(), URL: s.console + "/incidents/threats/" + id + "/overview",
 		Raw: raw,
 	}
@@ -100,7 +100,7 @@ func (s *threats) alert(t threat, id string, raw json.RawMessage) alert.Alert {
 func (t threat) host() alert.Host {
 	r := t.Realtime
 	h := alert.Host{
-		ID: string(r.AgentID), Name: string(r.ComputerName), OS: firstText(r.OSName, t.Detection.OSName),
+		ID: string(r.AgentID), Name: string(r.ComputerName), OS: lenient.FirstText(r.OSName, t.Detection.OSName),
 		Platform: platformOf(string(r.OSType)), Reachable: r.IsActive.Pointer(), Isolation: isolationOf(string(r.NetworkStatus)),
 	}
 	if r.Decommissioned.Yes {
@@ -115,7 +115,7 @@ func (t threat) files() []alert.File {
 	i := t.Info
 	f := alert.File{
 		Hashes: alert.NewHashes(string(i.SHA256), string(i.SHA1), string(i.MD5)),
-		Path:   string(i.FilePath), Name: baseName(string(i.FilePath)), Size: int64(i.FileSize), Role: alert.RoleThreat,
+		Path:   string(i.FilePath), Name: source.BaseName(string(i.FilePath)), Size: int64(i.FileSize), Role: alert.RoleThreat,
 	}
 	if i.IsFileless.Yes {
 		f.Role = alert.RoleImage
@@ -129,7 +129,7 @@ func (t threat) files() []alert.File {
 	return []alert.File{f}
 }
 
-var techniqueID = lazily(`T\d{4}(\.\d{3})?\b`)
+var techniqueID = source.Pattern(`T\d{4}(\.\d{3})?\b`)
 
 func (t threat) attack() []alert.Technique {
 	var out attackList

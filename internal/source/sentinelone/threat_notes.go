@@ -21,26 +21,26 @@ import (
 // wrote on and does not name them: all is proof of each, less is proof of none.
 func (s *threats) addNote(ctx context.Context, body string, to []alert.Handle) []source.NoteResult {
 	const op = "add a note"
-	ids := distinct(to)
+	ids := source.Distinct(to, container)
 	filter, err := newIDFilter(ids...)
 	if err != nil {
-		return resultsOf(to, source.NoteRefused, s.fault(fault.Invalid, op, err.Error()))
+		return source.NoteResults(to, source.NoteRefused, s.fault(fault.Invalid, op, err.Error()))
 	}
 	resp, err := s.do(ctx, call{httpx.Request{
 		Op: op, Method: http.MethodPost, Path: "/threats/notes", Class: httpx.Once, Rate: rateThreatsSub,
 		JSON: bulk{map[string]string{"text": body}, filter},
 	}, permThreats})
 	if err != nil {
-		return resultsOf(to, outcomeOf(err), err)
+		return source.NoteResults(to, source.NoteOutcomeOf(err), err)
 	}
 	n, err := affected(resp)
 	if err == nil && n != len(ids) {
 		err = s.fault(fault.InDoubt, op, fmt.Sprintf("the console wrote on %d of %d alerts and does not say on which", n, len(ids)))
 	}
 	if err != nil {
-		return resultsOf(to, source.NoteUnknown, err)
+		return source.NoteResults(to, source.NoteUnknown, err)
 	}
-	return resultsOf(to, source.NoteDone, nil)
+	return source.NoteResults(to, source.NoteDone, nil)
 }
 
 // affected reads the count of a bulk write. Errors beside it are doubt.

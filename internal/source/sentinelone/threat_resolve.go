@@ -44,7 +44,7 @@ func (s *threats) resolve(ctx context.Context, h alert.Handle, r alert.Resolutio
 	const op = "resolve"
 	filter, err := newIDFilter(h.ID)
 	if err != nil {
-		return setFields(r, fieldUnchanged), s.fault(fault.Invalid, op, err.Error())
+		return setFields(r, source.FieldUnchanged), s.fault(fault.Invalid, op, err.Error())
 	}
 	path, permission, data := "/threats/analyst-verdict", permVerdict, map[string]string{}
 	if r.Verdict != "" {
@@ -62,10 +62,10 @@ func (s *threats) resolve(ctx context.Context, h alert.Handle, r alert.Resolutio
 	}
 	var reply changeReply
 	if err := resp.Decode(&reply); err != nil {
-		return setFields(r, fieldUnknown), err
+		return setFields(r, source.FieldUnknown), err
 	}
 	if m := reply.Errors.String(); m != "" {
-		return setFields(r, fieldUnknown), s.fault(fault.Unavailable, op, "the reply has errors: "+m)
+		return setFields(r, source.FieldUnknown), s.fault(fault.Unavailable, op, "the reply has errors: "+m)
 	}
 	return s.applied(h.ID, r, reply)
 }
@@ -83,8 +83,8 @@ func (s *threats) applied(id string, r alert.Resolution, reply changeReply) (sou
 		}
 		out := source.Applied{Fields: map[string]source.FieldResult{}}
 		var failed error
-		for field, result := range map[string]text{fieldStatus: status, fieldVerdict: verdict} {
-			if field == fieldStatus && r.Status == "" || field == fieldVerdict && r.Verdict == "" {
+		for field, result := range map[string]text{source.FieldStatus: status, source.FieldVerdict: verdict} {
+			if field == source.FieldStatus && r.Status == "" || field == source.FieldVerdict && r.Verdict == "" {
 				continue
 			}
 			outcome, err := s.changed(field, string(result), reply.Data.Affected > 0)
@@ -96,9 +96,9 @@ func (s *threats) applied(id string, r alert.Resolution, reply changeReply) (sou
 		return out, failed
 	}
 	if reply.Data.Affected > 0 {
-		return setFields(r, fieldDone), nil
+		return setFields(r, source.FieldDone), nil
 	}
-	return setFields(r, fieldUnknown), s.fault(fault.Conflict, "resolve",
+	return setFields(r, source.FieldUnknown), s.fault(fault.Conflict, "resolve",
 		"the console changed nothing and does not say why (no such alert, no permission, or already so)")
 }
 
@@ -107,21 +107,21 @@ func (s *threats) changed(field, result string, affected bool) (string, error) {
 	const op = "resolve"
 	switch result {
 	case "updated":
-		return fieldDone, nil
+		return source.FieldDone, nil
 	case "already_set": // it was not a moment ago: a lost answer, or somebody else
-		return fieldDone, nil
+		return source.FieldDone, nil
 	case "not_changed":
-		return fieldUnchanged, nil
+		return source.FieldUnchanged, nil
 	case "":
 		if affected {
-			return fieldDone, nil
+			return source.FieldDone, nil
 		}
 	case "conditions_not_met":
-		return fieldUnchanged, s.fault(fault.Conflict, op, "the console did not set the "+field+": its conditions are not met").
+		return source.FieldUnchanged, s.fault(fault.Conflict, op, "the console did not set the "+field+": its conditions are not met").
 			WithHint("many consoles resolve a threat only with an analyst verdict: give both")
 	case "missing_permissions":
-		permission := map[string]string{fieldStatus: permStatus, fieldVerdict: permVerdict}[field]
-		return fieldUnchanged, s.explain(s.fault(fault.Denied, op, "the token may not set the "+field), permission)
+		permission := map[string]string{source.FieldStatus: permStatus, source.FieldVerdict: permVerdict}[field]
+		return source.FieldUnchanged, s.explain(s.fault(fault.Denied, op, "the token may not set the "+field), permission)
 	}
-	return fieldUnknown, s.fault(fault.Conflict, op, "the console did not set the "+field)
+	return source.FieldUnknown, s.fault(fault.Conflict, op, "the console did not set the "+field)
 }

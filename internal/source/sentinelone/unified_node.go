@@ -114,7 +114,7 @@ func (u *unified) alert(n node, raw json.RawMessage) alert.Alert {
 		Title: string(n.Name), Severity: severityOf(string(n.Severity)), Status: statusOf(string(n.Status)),
 		Analyst: analystOf(string(n.AnalystVerdict)),
 		Created: lenient.First(n.CreatedAt, n.DetectedAt, n.UpdatedAt), Updated: lenient.First(n.UpdatedAt, n.LastSeenAt), Detected: n.DetectedAt.Time,
-		Host: n.host(), User: firstText(n.Process.Username, n.asset().LastUser), Command: string(n.Process.CmdLine),
+		Host: n.host(), User: lenient.FirstText(n.Process.Username, n.asset().LastUser), Command: string(n.Process.CmdLine),
 		Files: n.files(), Attack: n.attack(), Raw: raw,
 		// selfLink is the console's word for the same; a link is not taken from a reply.
 		URL: u.console + "/incidents/unified-alerts?alertId=" + string(n.ID),
@@ -160,7 +160,7 @@ func (n node) asset() asset {
 func (n node) host() alert.Host {
 	a := n.asset()
 	h := alert.Host{
-		ID: firstText(a.AgentUUID, a.ID), Name: string(a.Name), OS: string(a.OSVersion), Platform: platformOf(string(a.OSType)),
+		ID: lenient.FirstText(a.AgentUUID, a.ID), Name: string(a.Name), OS: string(a.OSVersion), Platform: platformOf(string(a.OSType)),
 	}
 	if c := strings.ToUpper(string(a.Connectivity)); c == "ONLINE" || c == "OFFLINE" {
 		online := c == "ONLINE" && !a.Decommissioned.Yes
@@ -175,7 +175,7 @@ func (n node) files() []alert.File {
 	f := n.Process.File
 	out := alert.File{
 		Hashes: alert.NewHashes(string(f.SHA256), string(f.SHA1), string(f.MD5)),
-		Path:   string(f.Path), Name: firstText(f.Name, text(baseName(string(f.Path)))), Size: int64(f.Size), Role: alert.RoleThreat,
+		Path:   string(f.Path), Name: lenient.FirstText(f.Name, text(source.BaseName(string(f.Path)))), Size: int64(f.Size), Role: alert.RoleThreat,
 	}
 	if strings.EqualFold(string(n.Analytics.TypeValue), "rule") || !isID(string(n.ExternalID)) {
 		out.Role = alert.RoleImage

@@ -9,6 +9,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 const (
@@ -93,7 +94,7 @@ func (u *unified) addOne(ctx context.Context, body string, h alert.Handle) (stri
 	return "", source.NoteUnknown, u.fault(fault.InDoubt, op, "the reply does not have the note")
 }
 
-// graphOutcome is outcomeOf for errors that came with a 200: there the kind decides,
+// graphOutcome is source.NoteOutcomeOf for errors that came with a 200: there the kind decides,
 // and what the console plainly refused was not written.
 func graphOutcome(err error) source.NoteOutcome {
 	if e, ok := err.(*fault.Error); ok && e.Status == 0 {
@@ -102,7 +103,7 @@ func graphOutcome(err error) source.NoteOutcome {
 			return source.NoteRefused
 		}
 	}
-	return outcomeOf(err)
+	return source.NoteOutcomeOf(err)
 }
 
 func (u *unified) notes(ctx context.Context, h alert.Handle) iter.Seq2[alert.Note, error] {
@@ -129,7 +130,7 @@ func (u *unified) notes(ctx context.Context, h alert.Handle) iter.Seq2[alert.Not
 		slices.SortStableFunc(*reply.Data, func(a, b graphNote) int { return a.CreatedAt.Compare(b.CreatedAt.Time) })
 		for _, n := range *reply.Data {
 			note := alert.Note{
-				ID: string(n.ID), Text: string(n.Text), Author: firstText(n.Author.FullName, n.Author.Email), Created: n.CreatedAt.Time,
+				ID: string(n.ID), Text: string(n.Text), Author: lenient.FirstText(n.Author.FullName, n.Author.Email), Created: n.CreatedAt.Time,
 			}
 			if !yield(note, nil) {
 				return

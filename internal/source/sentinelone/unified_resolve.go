@@ -10,6 +10,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/lenient"
 )
 
 const triggerDocument = `mutation EdrcTrigger($actions: [TriggerActionInput!], $filter: OrFilterSelectionInput!, $scope: ScopeSelectorInput) {
@@ -110,7 +111,7 @@ func (u *unified) resolve(ctx context.Context, h alert.Handle, r alert.Resolutio
 	const op = "resolve"
 	uuid, err := u.uuid(ctx, op, h)
 	if err != nil {
-		return setFields(r, fieldUnchanged), err
+		return setFields(r, source.FieldUnchanged), err
 	}
 	var actions []action
 	if r.Verdict != "" { // first: a console may want it before it closes an alert
@@ -133,7 +134,7 @@ func (u *unified) resolve(ctx context.Context, h alert.Handle, r alert.Resolutio
 	}
 	var reply triggered
 	if err := json.Unmarshal(raw, &reply); err != nil {
-		return setFields(r, fieldUnknown), u.fault(fault.Unavailable, op, "the reply has an unknown shape")
+		return setFields(r, source.FieldUnknown), u.fault(fault.Unavailable, op, "the reply has an unknown shape")
 	}
 	return u.applied(uuid, r, reply)
 }
@@ -141,20 +142,20 @@ func (u *unified) resolve(ctx context.Context, h alert.Handle, r alert.Resolutio
 func (u *unified) applied(uuid string, r alert.Resolution, reply triggered) (source.Applied, error) {
 	const op = "resolve"
 	if reply.ExecutionID != "" {
-		return setFields(r, fieldPending), nil
+		return setFields(r, source.FieldPending), nil
 	}
 	for _, e := range reply.Errors {
-		return setFields(r, fieldUnchanged), u.fault(fault.Conflict, op, "the console said: "+clean(string(e.Message)))
+		return setFields(r, source.FieldUnchanged), u.fault(fault.Conflict, op, "the console said: "+clean(string(e.Message)))
 	}
-	out := setFields(r, fieldUnknown)
+	out := setFields(r, source.FieldUnknown)
 	var failed error
-	for field, id := range map[string]string{fieldStatus: actionStatus, fieldVerdict: actionVerdict} {
+	for field, id := range map[string]string{source.FieldStatus: actionStatus, source.FieldVerdict: actionVerdict} {
 		if _, wanted := out.Fields[field]; !wanted {
 			continue
 		}
 		outcome, why := outcomeOn(uuid, id, reply.Actions)
 		out.Fields[field] = source.FieldResult{Outcome: outcome}
-		if outcome != fieldDone {
+		if outcome != source.FieldDone {
 			failed = u.fault(fault.Conflict, op, "the console did not set the "+field+": "+why)
 		}
 	}
@@ -170,14 +171,14 @@ func outcomeOn(uuid, actionID string, items []triggeredItem) (outcome, why strin
 			continue
 		}
 		if slices.ContainsFunc(item.Success, is) {
-			return fieldDone, ""
+			return source.FieldDone, ""
 		}
 		for _, o := range append(slices.Clone(item.Failure), item.Skip...) {
 			if is(o) {
-				why = firstText(o.ErrorMessage, o.SkipMessage, o.SkipType)
-				return fieldUnchanged, clean(firstText(text(why), "it gives no reason"))
+				why = lenient.FirstText(o.ErrorMessage, o.SkipMessage, o.SkipType)
+				return source.FieldUnchanged, clean(lenient.FirstText(text(why), "it gives no reason"))
 			}
 		}
 	}
-	return fieldUnknown, "it does not say what became of it"
+	return source.FieldUnknown, "it does not say what became of it"
 }

@@ -50,10 +50,7 @@ func New(o Options, env Env) (*Client, error) {
 	if err != nil {
 		return nil, fault.At(err, env.Name, "")
 	}
-	now := env.HTTP.Now
-	if now == nil {
-		now = time.Now
-	}
+	now := source.Clock(env.HTTP.Now)
 	a, err := newAPI(o, env, now)
 	if err != nil {
 		return nil, err

@@ -178,7 +178,7 @@ func (d detection) notes() alert.Has {
 	return alert.None
 }
 
-var techniqueID = lazily(`\bT\d{4}(\.\d{3})?\b`)
+var techniqueID = source.Pattern(`\bT\d{4}(\.\d{3})?\b`)
 
 // attack gives the techniques of MITRE: those of the rule, and those of the sensor's.
 func (d detection) attack() []alert.Technique {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"edrc/internal/fault"
@@ -90,28 +91,21 @@ func decodeError(_ int, body []byte) string {
 	return lenient.FirstText(r.Message, r.Detail, r.Description, r.Error)
 }
 
-// outcomeOf says what a failed request of class Once means for the note.
+// outcomeOf is source.NoteOutcomeOf, for a request that may not have left for want of a
+// token, and for the refusals that come with a 200.
 func outcomeOf(err error) source.NoteOutcome {
-	e, ok := errors.AsType[*fault.Error](err)
-	switch {
-	case !ok, e.Kind == fault.InDoubt:
-		return source.NoteUnknown
-	case e.Op == opToken, e.Kind == fault.Auth, e.Kind == fault.RateLimited,
-		e.Status == 0,     // httpx: it never left, or it would be in doubt
-		e.Status/100 == 3: // not processed there, and a POST is not sent elsewhere
-		return source.NoteNotSent
-	case e.Status == http.StatusConflict, e.Status == http.StatusRequestTimeout, e.Status >= 500:
-		return source.NoteUnknown
-	case e.Status >= 400, e.Kind == fault.Denied, e.Kind == fault.Invalid, e.Kind == fault.NotFound, e.Kind == fault.Unsupported:
-		return source.NoteRefused
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		switch {
+		case e.Op == opToken:
+			return source.NoteNotSent
+		case e.Status == http.StatusOK && slices.Contains([]fault.Kind{fault.Denied, fault.Invalid, fault.NotFound, fault.Unsupported}, e.Kind):
+			return source.NoteRefused
+		}
 	}
-	return source.NoteUnknown
+	return source.NoteOutcomeOf(err)
 }
 
 // bad is an item that cannot be read.
 func bad(raw json.RawMessage, reason string) *source.BadItem {
-	return &source.BadItem{ID: lenient.Field(raw, "id"), Reason: reason, Raw: raw[:min(len(raw), maxBadRaw)]}
+	return source.Unreadable(lenient.Field(raw, "id"), reason, raw)
 }
-
-// maxBadRaw bounds what is kept of an item that cannot be read, in bytes.
-const maxBadRaw = 4 << 10

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"edrc/internal/alert"
+	"edrc/internal/source"
 )
 
 // event is a cloud event that a detection rests on; of the first also its raw record.
@@ -62,14 +63,14 @@ func (d detection) files(tree []process) []alert.File {
 		for _, m := range e.Triggers {
 			for _, f := range m.Files {
 				out = addFile(out, alert.File{
-					Hashes: alert.NewHashes(string(f.SHA256), string(f.SHA1), string(f.MD5)), Name: baseName(string(f.Name)), Role: alert.RoleThreat,
+					Hashes: alert.NewHashes(string(f.SHA256), string(f.SHA1), string(f.MD5)), Name: source.BaseName(string(f.Name)), Role: alert.RoleThreat,
 				})
 			}
 		}
 	}
 	for _, p := range tree {
 		out = addFile(out, alert.File{
-			Hashes: alert.NewHashes(string(p.Hash)), Path: string(p.Path), Name: baseName(string(p.Path)), Size: int64(p.Size), Role: alert.RoleImage,
+			Hashes: alert.NewHashes(string(p.Hash)), Path: string(p.Path), Name: source.BaseName(string(p.Path)), Size: int64(p.Size), Role: alert.RoleImage,
 		})
 	}
 	return out

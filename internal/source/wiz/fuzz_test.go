@@ -30,7 +30,7 @@ func FuzzDetection(f *testing.F) {
 		if bad == nil && (a.ID == "" || a.Note != a.Group || a.Status == "" || a.Title == "" || !bytes.Equal(a.Raw, raw) || len(a.Locator) > maxLocator) {
 			t.Fatalf("half an alert: %+v", a)
 		}
-		if bad != nil && (bad.Reason == "" || len(bad.Raw) > maxBadRaw) {
+		if bad != nil && (bad.Reason == "" || len(bad.Raw) > source.MaxBadRaw) {
 			t.Fatalf("bad without a reason: %+v", bad)
 		}
 		if a.URL != "" && !strings.HasPrefix(a.URL, "https://") {

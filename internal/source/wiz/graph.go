@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
-	"sync"
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/source"
 	"edrc/internal/source/lenient"
 )
 
@@ -165,11 +164,11 @@ func (e vendorErrors) kind() fault.Kind {
 // The words by which errors are told apart. BAD_USER_INPUT is the only code that is
 // documented; what others say is UNCERTAIN, so the words count as well.
 var (
-	schemaWords    = lazily(`(?i)cannot query field|unknown (argument|type|field|fragment)|is not defined by type|expected type|graphql_(validation|parse)_failed`)
-	deniedWords    = lazily(`(?i)access denied|forbidden|permission|not (allowed|permitted|entitled|licensed|enabled)|scope|licen[sc]e`)
-	authWords      = lazily(`(?i)unauthenticated|unauthori[sz]ed|not authenticated|(invalid|expired|revoked).{0,20}token|token.{0,20}(invalid|expired|revoked)|jwt`)
-	throttledWords = lazily(`(?i)too many requests|rate[ _-]?limit|throttl`)
-	missingWords   = lazily(`(?i)must be a valid .{0,40}\bid\b|not found|does not exist|no such`)
+	schemaWords    = source.Pattern(`(?i)cannot query field|unknown (argument|type|field|fragment)|is not defined by type|expected type|graphql_(validation|parse)_failed`)
+	deniedWords    = source.Pattern(`(?i)access denied|forbidden|permission|not (allowed|permitted|entitled|licensed|enabled)|scope|licen[sc]e`)
+	authWords      = source.Pattern(`(?i)unauthenticated|unauthori[sz]ed|not authenticated|(invalid|expired|revoked).{0,20}token|token.{0,20}(invalid|expired|revoked)|jwt`)
+	throttledWords = source.Pattern(`(?i)too many requests|rate[ _-]?limit|throttl`)
+	missingWords   = source.Pattern(`(?i)must be a valid .{0,40}\bid\b|not found|does not exist|no such`)
 )
 
 // kind maps an error as a status would be mapped. What is not known is a fault of the
@@ -195,9 +194,4 @@ func (e vendorError) kind() fault.Kind {
 		return fault.NotFound
 	}
 	return fault.Unavailable
-}
-
-// lazily compiles a pattern at its first use.
-func lazily(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 }

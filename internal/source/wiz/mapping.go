@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
+	"edrc/internal/source"
 )
 
 // Mapping is one line of the tables that the documentation shows: the vendor's word and
@@ -104,19 +105,8 @@ func analystVerdict(status, why text) string {
 	return ""
 }
 
-var uuidForm = lazily(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var uuidForm = source.Pattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // isID reports whether s can be the id of anything of the vendor's: all are UUIDs, and
 // a request with anything else is refused whole.
 func isID(s string) bool { return uuidForm().MatchString(s) }
-
-// baseName gives the last element of a Windows path (C:\) or a Unix one. Each may have
-// the other's separator in a name that an attacker chose.
-func baseName(path string) string {
-	separator := "/"
-	if strings.HasPrefix(path, `\`) || len(path) > 2 && path[1:3] == `:\` {
-		separator = `\`
-	}
-	path = strings.TrimRight(path, separator)
-	return path[strings.LastIndex(path, separator)+1:]
-}

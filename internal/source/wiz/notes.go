@@ -1,13 +1,11 @@
 package wiz
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
@@ -35,11 +33,8 @@ type note struct {
 // proof. A detection without a threat is refused.
 func (c *Client) AddNote(ctx context.Context, body string, to ...alert.Handle) ([]source.NoteResult, error) {
 	const op = "add a note"
-	switch n := utf8.RuneCountInString(body); {
-	case len(to) != 1:
-		return nil, c.api.fault(fault.Usage, op, fmt.Sprintf("%d alerts in one request; one is possible", len(to)))
-	case n > c.traits.NoteMax || strings.TrimSpace(body) == "":
-		return nil, c.api.fault(fault.Usage, op, fmt.Sprintf("a note has 1 to %d characters, this one %d", c.traits.NoteMax, n))
+	if err := source.CheckNote(c.traits, body, to); err != nil {
+		return nil, fault.At(err, c.name, op)
 	}
 	r := source.NoteResult{Handle: to[0]}
 	r.NoteID, r.Outcome, r.Err = c.addNote(ctx, op, body, container(to[0]))
@@ -67,12 +62,7 @@ func (c *Client) addNote(ctx context.Context, op, body, threat string) (id strin
 }
 
 // container is what a note on h lands on: its threat, "" when it has none.
-func container(h alert.Handle) string {
-	if h.Note != "" {
-		return h.Note
-	}
-	return h.Group
-}
+func container(h alert.Handle) string { return cmp.Or(h.Note, h.Group) }
 
 // Notes implements source.NoteReader: every note of the threat, the oldest first. They
 // stand in the issue, and are not paged.

@@ -30,11 +30,7 @@ type Options struct {
 	// keeps what is remembered; without it, the service account stands for the tenant.
 	TenantID string `yaml:"tenant_id"`
 
-	// NoteSettle, Settle and Overlap replace the product's facts of these names, see
-	// [source.Traits]. A span of 0 is meant.
-	NoteSettle *time.Duration `yaml:"note_settle"`
-	Settle     *time.Duration `yaml:"settle"`
-	Overlap    *time.Duration `yaml:"overlap"`
+	source.Timing `yaml:",inline"`
 
 	// Rate is how many requests may be sent in a second; default 2. The vendor publishes
 	// no limit; its partners stay below this.
@@ -186,14 +182,5 @@ func (o Options) traits() source.Traits {
 	for _, m := range Origins() {
 		t.Repeats = append(t.Repeats, m.Ours)
 	}
-	replace(&t.NoteSettle, o.NoteSettle)
-	replace(&t.Settle, o.Settle)
-	replace(&t.Overlap, o.Overlap)
-	return t
-}
-
-func replace(fact, by *time.Duration) {
-	if by != nil {
-		*fact = *by
-	}
+	return o.Timing.Of(t)
 }

@@ -12,16 +12,6 @@ import (
 	"edrc/internal/source/lenient"
 )
 
-// The fields of a resolution, and what may become of them, in source.Applied.
-const (
-	fieldStatus  = "status"
-	fieldVerdict = "verdict"
-
-	fieldDone      = "done"
-	fieldUnknown   = "unknown"
-	fieldUnchanged = "unchanged"
-)
-
 // undecided is the verdict of a threat that was not closed by hand.
 const undecided = "undefined"
 
@@ -85,7 +75,7 @@ func (c *Client) Resolve(ctx context.Context, h alert.Handle, r alert.Resolution
 	}
 	applied := source.Applied{Fields: map[string]source.FieldResult{}}
 	for name, before := range ch.before {
-		applied.Fields[name] = source.FieldResult{Outcome: fieldUnchanged, Before: before}
+		applied.Fields[name] = source.FieldResult{Outcome: source.FieldUnchanged, Before: before}
 	}
 	if ch.patch == nil {
 		return applied, nil
@@ -114,10 +104,10 @@ func (c *Client) changeOf(op string, i issue, r alert.Resolution) (change, error
 	ch := change{before: map[string]string{}, changes: map[string]bool{}}
 	status, why := statusOf(i.Status), verdictBefore(i)
 	if r.Status != "" {
-		ch.before[fieldStatus] = string(status)
+		ch.before[source.FieldStatus] = string(status)
 	}
 	if r.Verdict != "" {
-		ch.before[fieldVerdict] = why
+		ch.before[source.FieldVerdict] = why
 	}
 	want, closes := reasonFor(r.Verdict)
 	switch {
@@ -133,9 +123,9 @@ func (c *Client) changeOf(op string, i issue, r alert.Resolution) (change, error
 	default:
 		ch.status = map[alert.Status]string{alert.StatusNew: "OPEN", alert.StatusInProgress: "IN_PROGRESS"}[r.Status]
 		ch.patch = map[string]any{"status": ch.status}
-		ch.changes[fieldStatus] = true
+		ch.changes[source.FieldStatus] = true
 		if status.Closed() { // reopening takes the reason away: it is needed to undo
-			ch.before[fieldVerdict], ch.changes[fieldVerdict] = why, true
+			ch.before[source.FieldVerdict], ch.changes[source.FieldVerdict] = why, true
 		}
 	}
 	return ch, nil
@@ -146,9 +136,9 @@ func (c *Client) changeOf(op string, i issue, r alert.Resolution) (change, error
 // a rejected one.
 func (c *Client) close(ch *change, i issue, want reason, remark string) {
 	ch.status, ch.reason = want.status, want.word
-	ch.changes[fieldStatus] = !statusOf(i.Status).Closed()
-	ch.changes[fieldVerdict] = !strings.EqualFold(string(i.Status), want.status) || string(i.Reason) != want.word
-	if !ch.changes[fieldStatus] && !ch.changes[fieldVerdict] {
+	ch.changes[source.FieldStatus] = !statusOf(i.Status).Closed()
+	ch.changes[source.FieldVerdict] = !strings.EqualFold(string(i.Status), want.status) || string(i.Reason) != want.word
+	if !ch.changes[source.FieldStatus] && !ch.changes[source.FieldVerdict] {
 		return
 	}
 	ch.patch = map[string]any{"status": want.status, "resolutionReason": want.word}
@@ -187,21 +177,21 @@ func (c *Client) apply(ctx context.Context, op, id string, ch change) (outcome s
 	}, "updateIssue")
 	if err != nil {
 		if o := outcomeOf(err); o == source.NoteRefused || o == source.NoteNotSent {
-			return fieldUnchanged, err
+			return source.FieldUnchanged, err
 		}
 	} else {
 		var reply struct {
 			Issue issue `json:"issue"`
 		}
 		if lenient.Decode(raw, &reply) && ch.as(reply.Issue) {
-			return fieldDone, nil
+			return source.FieldDone, nil
 		}
 		err = c.api.doubt(op, "the reply does not show the change")
 	}
 	if now, readErr := c.issue(ctx, op, id); readErr == nil && ch.as(now) {
-		return fieldDone, nil
+		return source.FieldDone, nil
 	}
-	return fieldUnknown, err
+	return source.FieldUnknown, err
 }
 
 // issue reads one issue.
