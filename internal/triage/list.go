@@ -1,7 +1,6 @@
 package triage
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"iter"
@@ -178,69 +177,6 @@ func batches(seq iter.Seq2[alert.Alert, error], bad func(error)) iter.Seq2[[]ale
 	}
 }
 
-// annotate re-checks every filter and adds what is remembered.
-func (s *Service) annotate(ctx context.Context, sid alert.SourceID, as []alert.Alert, o ListOptions) ([]Row, error) {
-	var rows []Row
-	err := s.Store.View(ctx, func(tx ledger.Tx) error {
-		rows = rows[:0]
-		for _, a := range as {
-			if !o.Query.Match(a) {
-				continue
-			}
-			a.Handle.Source = sid
-			r, err := s.row(tx, a)
-			if err != nil {
-				return err
-			}
-			if len(o.Verdicts) == 0 || r.Verdict != nil && slices.Contains(o.Verdicts, r.Verdict.Class) {
-				rows = append(rows, r)
-			}
-		}
-		return nil
-	})
-	return rows, err
-}
-
-// row adds what is remembered of an alert and its files.
-func (s *Service) row(tx ledger.Tx, a alert.Alert) (Row, error) {
-	r := Row{Alert: a}
-	rec, err := tx.Alert(a.Handle.Source, a.ID)
-	if err != nil {
-		return r, err
-	}
-	r.Record = rec
-	files, err := s.files(tx, &ledger.Alert{Files: a.Files})
-	if err != nil {
-		return r, err
-	}
-	if w, _ := worst(files); w != nil {
-		v := w.Verdict.Verdict
-		r.Verdict = &v
-		return r, nil
-	}
-	r.Scan = s.whyNoVerdict(a, rec, files)
-	return r, nil
-}
-
-func (s *Service) whyNoVerdict(a alert.Alert, rec *ledger.Alert, files []fileState) string {
-	if len(a.Files) == 0 {
-		return SkipNoFile
-	}
-	views := fileViews(files)
-	if text := WaitsFor(views, s.Now()); text != "" {
-		return text
-	}
-	if rec != nil && rec.Reason != "" {
-		return rec.Reason
-	}
-	for _, f := range files {
-		if f.File.Best() != "" {
-			return ""
-		}
-	}
-	return SkipNoHash
-}
-
 // remembered lists a source's alerts from the store.
 func (s *Service) remembered(ctx context.Context, src source.Source, sid alert.SourceID, q alert.Query) iter.Seq2[alert.Alert, error] {
 	return func(yield func(alert.Alert, error) bool) {
@@ -300,67 +236,6 @@ func linkRows(rows []Row) {
 	for _, r := range rows {
 		sortRefs(r.Also)
 	}
-}
-
-func worseRow(a, b Row) bool {
-	if a.Alert.Severity != b.Alert.Severity {
-		return a.Alert.Severity > b.Alert.Severity
-	}
-	return newerRow(a, b)
-}
-
-func newerRow(a, b Row) bool {
-	if c := a.Alert.Created.Compare(b.Alert.Created); c != 0 {
-		return c > 0
-	}
-	return a.Alert.Ref.String() < b.Alert.Ref.String()
-}
-
-// topRows keeps the best limit rows, in little memory: a heap with the worst of
-// the kept ones on top.
-type topRows struct {
-	limit int
-	less  func(a, b Row) bool // a goes before b
-	rows  []Row
-}
-
-func (t *topRows) Len() int           { return len(t.rows) }
-func (t *topRows) Less(i, j int) bool { return t.less(t.rows[j], t.rows[i]) }
-func (t *topRows) Swap(i, j int)      { t.rows[i], t.rows[j] = t.rows[j], t.rows[i] }
-
-// Push is heap.Interface's.
-func (t *topRows) Push(x any) { t.rows = append(t.rows, x.(Row)) }
-
-// Pop is heap.Interface's.
-func (t *topRows) Pop() any {
-	last := t.rows[len(t.rows)-1]
-	t.rows = t.rows[:len(t.rows)-1]
-	return last
-}
-
-func (t *topRows) add(r Row) {
-	if t.limit > 0 && len(t.rows) == t.limit {
-		if !t.less(r, t.rows[0]) {
-			return
-		}
-		t.rows[0] = r
-		heap.Fix(t, 0)
-		return
-	}
-	heap.Push(t, r)
-}
-
-func (t *topRows) sorted() []Row {
-	slices.SortFunc(t.rows, func(a, b Row) int {
-		switch {
-		case t.less(a, b):
-			return -1
-		case t.less(b, a):
-			return 1
-		}
-		return 0
-	})
-	return t.rows
 }
 
 // FileView is one file of an alert with what is known of it, for people.

@@ -9,6 +9,12 @@ import (
 	"edrc/internal/source"
 )
 
+// sight is a note that was found.
+type sight struct {
+	id      string
+	foreign bool
+}
+
 // look asks the product whether the note is there already: another machine, or
 // EDR Connect, may have written it. It gives the items that are still to be sent.
 func (d *deliverer) look(ctx context.Context, items []*item) ([]*item, int, error) {
