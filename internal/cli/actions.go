@@ -215,6 +215,7 @@ func newActionsResume(a *app) *cobra.Command {
 		},
 	}
 	f.confirming(c.Flags())
+	f.confining(c.Flags())
 	f.sharing(c.Flags())
 	f.noting(c.Flags())
 	return c
@@ -227,6 +228,9 @@ func (r *responder) resume(ctx context.Context, id string) (outcome, error) {
 	}
 	act, err := r.engine.Action(id)
 	if err != nil {
+		return outcome{}, err
+	}
+	if err := r.outside(act.Plan); err != nil {
 		return outcome{}, err
 	}
 	return r.carried(ctx, act.Verb, act.Target, func() (respond.Report, error) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func completeFlags(a *app, root *cobra.Command) {
 	fixed := map[string][]string{
 		"output": report.Formats(), "color": {"auto", "always", "never"},
 		"severity": append(alert.SeverityNames(), "high+", "medium+"),
-		"products": append(lab.Products(), "all"),
+		"products": slices.Concat(lab.Products(), lab.Variants(), []string{"all"}),
 		"status":   {string(alert.StatusNew), string(alert.StatusInProgress), string(alert.StatusResolved)},
 		"verdict":  classNames(), "fail-on": classNames(),
 	}

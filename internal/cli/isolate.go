@@ -45,11 +45,11 @@ but itself. A host that is offline is isolated when it next connects: exit code 
 }
 
 func isolateRole() deed {
-	return deed{verb: respond.IsolateRole, takes: "TARGET…", wants: "a role's name or ARN, an instance id or the REF of an alert",
+	return deed{verb: respond.IsolateRole, takes: "TARGET…", wants: "a role's name or ARN, an instance id, the ARN of an instance profile or the REF of an alert",
 		short: "Deny an AWS role everything, sessions that were issued already included",
 		long: `Isolate role puts an inline policy on the role that denies everything. Sessions that
 were issued before, also those copied to another machine, stop within minutes. With
-an instance id, the role of the instance is meant.`,
+the id of an instance, or the ARN of an instance profile, its role is meant.`,
 		examples: []string{"aws:us-east-1/10b2… --reason \"IR-2231 stolen credentials\"", "web-prod --reason IR-2231 --dry-run"},
 		flags: func(fl *pflag.FlagSet, f *responseFlags) {
 			fl.BoolVar(&f.options.KeepSSM, "keep-ssm", false, "leave the SSM agent its channel, for evidence")

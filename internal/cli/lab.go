@@ -46,10 +46,11 @@ Products, by the name of the source in the configuration:
   cortex  cortex-lab  Cortex XDR
   wiz     wiz-lab     Wiz
   aws     aws-lab     AWS with GuardDuty
+  cortex5 cortex5-lab Cortex XDR 5: cases and issues; not among all
 All of them have alerts about the same files, and hosts that can be isolated where
-the product can do that. Every command works on it, so that a new rule, a cron job
-or a containment can be rehearsed; --fault, --late and --note-lag show how it behaves
-on a bad day.`,
+the product can do that; Wiz tells some findings of the others again. Every command
+works on it, so that a new rule, a cron job or a containment can be rehearsed;
+--fault, --late and --note-lag show how it behaves on a bad day.`,
 		Example: "  edrc lab up --write-config lab.yaml\n" +
 			"  edrc lab up --products all --alerts 50 --write-config lab.yaml\n" +
 			"  EDRC_CONFIG=lab.yaml edrc alerts list      # in another terminal\n" +
@@ -59,7 +60,7 @@ on a bad day.`,
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.o.Listen, "listen", "127.0.0.1:0", "loopback `address` of the first product; port 0 is any")
-	fl.StringSliceVar(&f.o.Products, "products", []string{"s1"}, "`products` to serve: all, or of "+strings.Join(lab.Products(), ", "))
+	fl.StringSliceVar(&f.o.Products, "products", []string{"s1"}, "`products` to serve: all, or of "+strings.Join(slices.Concat(lab.Products(), lab.Variants()), ", "))
 	fl.IntVar(&f.o.Alerts, "alerts", 400, "alerts of each product, and on each console")
 	fl.IntVar(&f.o.Files, "files", 60, "distinct files they are about")
 	fl.IntVar(&f.o.Sources, "consoles", 1, "SentinelOne consoles, which share the files")

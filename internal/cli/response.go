@@ -134,6 +134,9 @@ func (r *responder) progress(p respond.Progress) {
 	live := r.a.IO.ErrTTY && len(title)+4 < width
 	style := r.a.IO.ErrStyle()
 	switch {
+	case p.Waiting != "":
+		_, _ = fmt.Fprintln(r.a.IO.Err, "waiting: another edrc is at work on "+p.Waiting)
+		return
 	case p.Outcome == nil && live:
 		_, _ = fmt.Fprint(r.a.IO.Err, " … "+title)
 		return

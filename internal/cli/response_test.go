@@ -272,6 +272,12 @@ func TestAnActionThatWasCutOffIsResumed(t *testing.T) {
 	w.write(path, []byte(strings.Join(lines[:2], "")), 0o600) // the plan and the intent
 	w.typing("", "actions", "list", "--open").want(t, 0, "half-done")
 	w.typing("", "actions", "show", id).want(t, 0, "it may have been sent", "edrc actions resume "+id)
+	config := w.env["EDRC_CONFIG"]
+	if b, err = os.ReadFile(config); err != nil {
+		t.Fatal(err)
+	}
+	w.write(config, append(b, "\nenvironments:\n  prod: {groups: [{accounts: all}]}\n"...), 0o600)
+	w.typing("", "actions", "resume", id, "--yes", "--environment", "prod").want(t, 4, "outside environment prod")
 	r := w.typing("", "actions", "resume", strings.ToLower(id), "--yes")
 	if r.want(t, 0, id+" isolate host"); len(r.writes) > 0 {
 		t.Errorf("what stands already was sent again: %v", r.writes)

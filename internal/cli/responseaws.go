@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"edrc/internal/awsconn"
@@ -83,6 +84,10 @@ func (c clouds) Plan(ctx context.Context, r respond.Request) (respond.Plan, erro
 	}
 	if found == nil {
 		return respond.Plan{}, failed
+	}
+	if found.Target.Kind == respond.Role && failed != nil && !fault.Is(failed, fault.NotFound) { // a name, and not an id that is nobody else's
+		return respond.Plan{}, &fault.Error{Kind: fault.Usage, Err: failed, Hint: "say which one is meant: give its ARN, or --source",
+			Msg: fmt.Sprintf("%s is in account %s, and whether it is elsewhere, too, is not known: %v", r.Target.ID, found.Target.Account, failed)}
 	}
 	return *found, nil
 }

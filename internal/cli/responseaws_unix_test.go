@@ -8,26 +8,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"edrc/internal/awsconn/mototest"
 )
 
 // amazon is moto_server with a GuardDuty of one detector before it.
@@ -41,46 +39,12 @@ type amazon struct {
 	notes    []string
 }
 
-// motoServer starts the simulated AWS. Without it the test is skipped, but not on CI.
-func motoServer(t *testing.T) *url.URL {
-	t.Helper()
-	bin, err := exec.LookPath("moto_server")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("moto_server: %v", err)
-		}
-		t.Skip("moto_server is not on PATH (pip install 'moto[server]'): nothing on AWS is tested here")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
-	cmd := exec.Command(bin, "-H", "127.0.0.1", "-p", fmt.Sprint(port))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the program on PATH may be a script around another
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		_ = cmd.Wait()
-	})
-	base := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}
-	for range 1200 {
-		if resp, err := http.Post(base.String()+"/moto-api/reset", "", nil); err == nil {
-			_ = resp.Body.Close()
-			return base
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("moto_server does not answer on %s", base)
-	return nil
-}
-
 func newAmazon(t *testing.T) *amazon {
 	t.Helper()
-	moto := motoServer(t)
+	moto, err := url.Parse(mototest.Start(t).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
 	a := &amazon{world: &world{t: t, dir: t.TempDir()}, findings: map[string]any{}}
 	mux := http.NewServeMux()
 	mux.Handle("/", simulate(httputil.NewSingleHostReverseProxy(moto)))

@@ -26,22 +26,23 @@ const productS1 = "s1"
 type vendorKind struct {
 	product, source string // as --products and the configuration call it
 	make            func(world.Options) world.Vendor
+	retells         bool // findings of the others: it is made after them
 }
 
 func vendorKinds() []vendorKind {
 	return []vendorKind{
-		{"falcon", "falcon-lab", func(o world.Options) world.Vendor { return crowdstrike.New(o) }},
-		{"mde", "mde-lab", func(o world.Options) world.Vendor { return defender.New(o) }},
-		{"cbc", "cbc-lab", func(o world.Options) world.Vendor { return carbonblack.New(o) }},
-		{"cortex", "cortex-lab", func(o world.Options) world.Vendor { return cortex.New(o) }},
-		{"wiz", "wiz-lab", func(o world.Options) world.Vendor { return wiz.New(o) }},
-		{"aws", "aws-lab", func(o world.Options) world.Vendor { return aws.New(o, aws.Options{}) }},
+		{"falcon", "falcon-lab", func(o world.Options) world.Vendor { return crowdstrike.New(o) }, false},
+		{"mde", "mde-lab", func(o world.Options) world.Vendor { return defender.New(o) }, false},
+		{"cbc", "cbc-lab", func(o world.Options) world.Vendor { return carbonblack.New(o) }, false},
+		{"cortex", "cortex-lab", func(o world.Options) world.Vendor { return cortex.New(o) }, false},
+		{"wiz", "wiz-lab", func(o world.Options) world.Vendor { return wiz.New(o) }, true},
+		{"aws", "aws-lab", func(o world.Options) world.Vendor { return aws.New(o, aws.Options{}) }, false},
 	}
 }
 
 // variants are other generations of a product. They are not among "all".
 func variants() []vendorKind {
-	return []vendorKind{{"cortex5", "cortex5-lab", func(o world.Options) world.Vendor { return cortex.New5(o) }}}
+	return []vendorKind{{"cortex5", "cortex5-lab", func(o world.Options) world.Vendor { return cortex.New5(o) }, false}}
 }
 
 // Variants are further values of [Options.Products]: other generations of a product, which
@@ -98,19 +99,26 @@ func (l *Lab) newGuests(c *corpus) []*guest {
 			return pack(f, func(e []entry) error { return writeSevenZip(w, password, e) })
 		},
 	}
-	var out []*guest
-	add := func(k vendorKind) {
-		o.Name = k.source
-		out = append(out, &guest{Vendor: k.make(o), name: k.source})
+	for _, s := range l.consoles {
+		o.Findings = append(o.Findings, s.findings()...)
 	}
-	for _, k := range vendorKinds() {
-		if l.opt.has(k.product) {
-			add(k)
-		}
-	}
+	kinds := slices.DeleteFunc(vendorKinds(), func(k vendorKind) bool { return !l.opt.has(k.product) })
 	for _, k := range variants() {
 		if slices.Contains(l.opt.Products, k.product) {
-			add(k)
+			kinds = append(kinds, k)
+		}
+	}
+	out := make([]*guest, len(kinds))
+	for _, retelling := range []bool{false, true} {
+		for i, k := range kinds {
+			if k.retells != retelling {
+				continue
+			}
+			o.Name = k.source
+			out[i] = &guest{Vendor: k.make(o), name: k.source}
+			if t, ok := out[i].Vendor.(world.Teller); ok {
+				o.Findings = append(o.Findings, t.Findings()...)
+			}
 		}
 	}
 	return out

@@ -28,7 +28,7 @@ type Fetch struct {
 	// Since is when the file was first asked for, our clock: the deadline counts from it.
 	Since time.Time `json:"since,omitzero"`
 	Tries int       `json:"tries,omitempty"` // steps in a row that brought nothing
-	Bad   int       `json:"bad,omitempty"`   // archives in a row that could not be used
+	Bad   int       `json:"bad,omitempty"`   // archives of this alert that could not be used, or vanished
 	// None are alerts whose product has no such file, or another one.
 	None []string `json:"none,omitempty"`
 	// Kept: the archive waits on the spool. From, Name, Size and Type are the file's, as

@@ -40,6 +40,8 @@ type Progress struct {
 	Direction Direction
 	Outcome   *Outcome // nil: it begins
 	Err       error
+	// Waiting is what another edrc is at work on, while this one waits; nothing else is set then.
+	Waiting string
 }
 
 // ActionsDir is where the journals of actions are, below the state directory.
@@ -171,8 +173,13 @@ func (e *Engine) Apply(ctx context.Context, p Plan, ok Approval) (Report, error)
 		return Report{}, err
 	}
 	defer unlock()
+	asked := p
 	if p, err = e.again(ctx, p); err != nil || p.Already != "" {
 		return Report{Already: p.Already}, err
+	}
+	if p.Severe && !asked.Severe || p.SharedBy != "" && asked.SharedBy == "" { // a saved plan is a file
+		return Report{}, fault.New(fault.Conflict, "%s needs more to be confirmed than the plan says%s", p.Target.Label(), strings.TrimRight(": "+p.SharedBy, ": ")).
+			WithHint("look at it again: edrc plan %s %s", p.Request.Verb, safe.Line(p.Request.Target.ID))
 	}
 	if err := e.rehearse(ctx, p); err != nil {
 		return Report{}, err
@@ -242,11 +249,14 @@ func failedStep(steps []Step, i int, how string, err error) error {
 // begin writes the plan to the journal and the action to the audit, both on disk
 // before anything is changed.
 func (e *Engine) begin(ctx context.Context, p Plan) (*Action, error) {
-	err := e.Audit().Append(ctx, e.entry(p, AuditBegun))
-	if err != nil {
+	id := p.Request.Action
+	if _, err := e.journal().Load(id); !fault.Is(err, fault.NotFound) {
+		return nil, errors.Join(fault.New(fault.Conflict, "this plan was carried out already, as action %s", id).
+			WithHint("see it: edrc actions show %s; to do it once more, plan it again", id), err)
+	}
+	if err := e.Audit().Append(ctx, e.entry(p, AuditBegun)); err != nil {
 		return nil, err
 	}
-	id := p.Request.Action
 	first := Line{Schema: LineSchema, Action: id, Time: e.Now().UTC(), Actor: e.Actor, Event: Planned, Plan: &p}
 	if err := e.journal().Create(id, first); err != nil {
 		return nil, err

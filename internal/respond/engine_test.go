@@ -417,7 +417,7 @@ func TestASavedPlanIsAppliedOnlyWhenNothingMoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = newEngine(dir, w).Apply(t.Context(), read, yes)
-	wantKind(t, err, fault.Conflict, "is there already")
+	wantKind(t, err, fault.Conflict, "carried out already")
 }
 
 func TestAPlanThatWasEditedIsRefused(t *testing.T) {
@@ -432,6 +432,59 @@ func TestAPlanThatWasEditedIsRefused(t *testing.T) {
 	for _, bad := range []string{`{`, `{}`, `[]`, `{"schema":"edrc.plan/v1"}`} {
 		_, err = ReadPlan([]byte(bad))
 		wantKind(t, err, fault.Usage)
+	}
+}
+
+// TestWhatASavedPlanLeavesOutIsStillAskedFor: it is a file, and who uses the target may change.
+func TestWhatASavedPlanLeavesOutIsStillAskedFor(t *testing.T) {
+	for name, edit := range map[string]func(*Plan){
+		"a reason and the name": func(p *Plan) { p.Severe = false },
+		"who shares it":         func(p *Plan) { p.SharedBy = "" },
+	} {
+		w, dir := newWorld(), t.TempDir()
+		w.shared = "two others use it"
+		p, err := newEngine(dir, w).Plan(t.Context(), request("i-1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit(&p)
+		_, err = newEngine(dir, w).Apply(t.Context(), p, Approval{Yes: true, Shared: p.SharedBy != ""})
+		wantKind(t, err, fault.Conflict, "needs more to be confirmed")
+		if len(w.writes) > 0 {
+			t.Errorf("%s: %v", name, w)
+		}
+	}
+}
+
+// TestAPlanThatWasCarriedOutLeavesNoBeginningInTheAudit: it would never end.
+func TestAPlanThatWasCarriedOutLeavesNoBeginningInTheAudit(t *testing.T) {
+	w, dir := newWorld(), t.TempDir()
+	p, err := newEngine(dir, w).Plan(t.Context(), request("i-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newEngine(dir, w).Apply(t.Context(), p, yes); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newEngine(dir, w).Undo(t.Context(), UndoRequest{ID: p.Request.Action}, yes); err != nil {
+		t.Fatal(err)
+	}
+	_, err = newEngine(dir, w).Apply(t.Context(), p, yes)
+	wantKind(t, err, fault.Conflict, "carried out already")
+	begun, ended := 0, 0
+	for l, err := range newEngine(dir, w).Audit().Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch l.Event {
+		case AuditBegun:
+			begun++
+		case AuditEnded:
+			ended++
+		}
+	}
+	if begun != 2 || ended != 2 {
+		t.Errorf("%d began and %d ended", begun, ended)
 	}
 }
 
@@ -481,11 +534,12 @@ func TestWaitingForAnotherEndsWithTheContext(t *testing.T) {
 	}
 	defer unlock()
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = newEngine(dir, w).Apply(ctx, p, yes)
+	other, told := newEngine(dir, w), ""
+	other.Progress = func(p Progress) { told = p.Waiting; cancel() }
+	_, err = other.Apply(ctx, p, yes)
 	wantKind(t, err, fault.Locked, "at work on i-1")
-	if len(w.writes) > 0 {
-		t.Fatal(w)
+	if len(w.writes) > 0 || told != "i-1" {
+		t.Fatalf("%v; that it waits is told as %q", w, told)
 	}
 }
 

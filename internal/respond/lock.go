@@ -25,9 +25,16 @@ func (e *Engine) lockTarget(ctx context.Context, t Target) (unlock func(), err e
 	}
 	sum := sha256.Sum256([]byte(t.Key()))
 	l := flock.New(filepath.Join(dir, hex.EncodeToString(sum[:8])+".lock"))
-	if _, err := l.TryLockContext(ctx, lockPoll); err != nil {
+	ok, err := l.TryLock()
+	if err == nil && !ok {
+		if e.Progress != nil {
+			e.Progress(Progress{Waiting: t.Label()})
+		}
+		_, err = l.TryLockContext(ctx, lockPoll)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
-			return nil, fault.New(fault.Locked, "another edrc is at work on %s: %w", t.Label(), ctx.Err()).
+			return nil, fault.New(fault.Locked, "another edrc is at work on %s, and the wait for it was cut off: %w", t.Label(), ctx.Err()).
 				WithHint("see what it does: edrc actions list")
 		}
 		return nil, journalError("lock", l.Path(), err)

@@ -39,6 +39,7 @@ const (
 	Role     TargetKind = "role"
 	Key      TargetKind = "key"
 	HostKind TargetKind = "host"
+	Profile  TargetKind = "instance profile" // until resolved to its role
 )
 
 // Target is what an action is about. Before planning it may be what a person typed;

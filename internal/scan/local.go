@@ -88,7 +88,7 @@ func (s *Scanner) Offer(ctx context.Context, key ledger.JobKey, l *Local) error 
 		}
 		f := j.Fetch.Copy()
 		f.Restart()
-		f.Handle, f.Attempt = l.handle, 1
+		f.Handle, f.Attempt, f.Bad = l.handle, 1, 0
 		j.Fetch, j.Claim = f, j.Claim.Take(s.holder, s.now().Add(s.policy.ClaimFor))
 		job = j
 		return tx.PutJob(j)

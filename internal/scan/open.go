@@ -86,7 +86,7 @@ func (s *Scanner) kept(ctx context.Context, job *ledger.Job, got sample.Contents
 	} else {
 		err = s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
 			f := j.Fetch.Copy()
-			f.Kept, f.Bad, f.Tries, f.Ticket = true, 0, 0, nil
+			f.Kept, f.Tries, f.Ticket = true, 0, nil // Bad counts on: the spool may lose it
 			f.From, f.Name, f.Size, f.Type = about.From, about.Name, about.Size, about.Type
 			j.Fetch, j.Claimed = f, got.Hashes
 			if got.Size > s.engine.(Uploader).MaxUpload() {

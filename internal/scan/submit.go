@@ -135,25 +135,33 @@ func (s *Scanner) submitted(ctx context.Context, job *ledger.Job, sub Submission
 	return fault.New(fault.Unavailable, "the engine gave an outcome that is not known: %q", sub.Outcome)
 }
 
-// refetch gets a file again whose archive is not on the spool any more. doubt: the
-// reservation may have been spent on it while it was there.
+// refetch gets a file again whose archive is not on the spool any more, a few times: after
+// that its alert is of no use. doubt: the reservation may have been spent on it while it
+// was there.
 func (s *Scanner) refetch(ctx context.Context, job *ledger.Job, doubt bool) error {
-	return s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
+	last := job.Fetch.Handle.Source != localSource && job.Fetch.Bad+1 >= maxBad
+	err := s.change(ctx, job, func(tx ledger.Tx, j *ledger.Job) error {
 		if doubt {
 			j.Reserved = ""
 		}
 		if err := s.refund(tx, j); err != nil {
 			return err
 		}
-		j.Claim = j.Claim.Release()
 		f := j.Fetch.Copy()
 		f.Restart()
-		j.Fetch = f
+		f.Bad++
+		if j.Fetch = f; !last { // else it goes on at once, under the claim
+			j.Claim = j.Claim.Release()
+		}
 		if f.Handle.Source == localSource {
 			return j.Move(ledger.JobWaiting, ReasonFile, s.now().Add(fileRetry))
 		}
 		return j.Move(ledger.JobFetching, ReasonFetching, time.Time{})
 	})
+	if err != nil || !last {
+		return err
+	}
+	return s.useless(ctx, job, errRefetch.Error())
 }
 
 // uploadRefused gives up a file that the engine does not take, however it is packed.

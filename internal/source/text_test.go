@@ -20,7 +20,8 @@ func TestBaseNameKnowsThePathByItsStart(t *testing.T) {
 
 func TestAPatternIsCompiledOnceItIsUsed(t *testing.T) {
 	p := Pattern(`^\d+$`)
-	if !p().MatchString("12") || p().MatchString("a") || p() != p() {
+	first := p()
+	if again := p(); !first.MatchString("12") || first.MatchString("a") || again != first {
 		t.Error("the pattern is not the one that was given, or another each time")
 	}
 	bad := Pattern("(")

@@ -1,35 +1,35 @@
 package carbonblack
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
+
+	"edrc/internal/lab/world"
 )
 
 // command is the body of any verb; which fields count is the verb's.
 type command struct {
-	Count      int      `json:"count"`
-	Age        string   `json:"age"`
-	Equal      bool     `json:"equal_times"`
-	ID         string   `json:"id"`
-	IDs        []string `json:"ids"`
-	Text       string   `json:"text"`
-	Host       string   `json:"host"` // name or id of a device, or the id of an alert
-	Online     bool     `json:"online"`
-	Time       string   `json:"time"`
-	Valid      bool     `json:"valid"`
-	Status     string   `json:"status"`
-	Permission string   `json:"permission"`
-	Missing    bool     `json:"missing"`
-	Path       string   `json:"path"`
-	Retired    bool     `json:"retired"`
-	SHA256     string   `json:"sha256"`
-	Held       bool     `json:"held"`
-	Cut        bool     `json:"cut"`
-	Mode       string   `json:"mode"`
-	URL        string   `json:"url"`
+	Count      int        `json:"count"`
+	Age        world.Span `json:"age"`
+	Equal      bool       `json:"equal_times"`
+	ID         string     `json:"id"`
+	IDs        []string   `json:"ids"`
+	Text       string     `json:"text"`
+	Host       string     `json:"host"` // name or id of a device, or the id of an alert
+	Online     bool       `json:"online"`
+	Time       world.Span `json:"time"`
+	Valid      bool       `json:"valid"`
+	Status     string     `json:"status"`
+	Permission string     `json:"permission"`
+	Missing    bool       `json:"missing"`
+	Path       string     `json:"path"`
+	Retired    bool       `json:"retired"`
+	SHA256     string     `json:"sha256"`
+	Held       bool       `json:"held"`
+	Cut        bool       `json:"cut"`
+	Mode       string     `json:"mode"`
+	URL        string     `json:"url"`
 }
 
 // Control implements world.Vendor:
@@ -50,24 +50,11 @@ type command struct {
 //	redirect {"url"}                 everything leads elsewhere; "" is none
 func (v *Vendor) Control(verb string, body []byte) error {
 	var c command
-	if len(body) > 0 {
-		if err := json.Unmarshal(body, &c); err != nil {
-			return fmt.Errorf("%s: %w", verb, err)
-		}
-	}
-	var span time.Duration
-	for _, text := range []string{c.Age, c.Time} {
-		if text == "" {
-			continue
-		}
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return fmt.Errorf("%s: %w", verb, err)
-		}
-		span = d
+	if err := world.Decode(verb, body, &c); err != nil {
+		return err
 	}
 	if verb == "alerts" {
-		v.Add(max(c.Count, 1), span, c.Equal)
+		v.Add(max(c.Count, 1), c.Age.Duration, c.Equal)
 		return nil
 	}
 	v.mu.Lock()
@@ -92,7 +79,7 @@ func (v *Vendor) Control(verb string, body []byte) error {
 		}
 		v.setOnline(d, c.Online)
 	case "fetch":
-		v.fetch = span
+		v.fetch = c.Time.Duration
 	case "file":
 		v.copies[strings.ToLower(c.SHA256)] = &stored{there: c.Held, cut: c.Cut}
 	case "links":

@@ -1,30 +1,30 @@
 package cortex
 
 import (
-	"encoding/json"
 	"fmt"
-	"time"
+
+	"edrc/internal/lab/world"
 )
 
 // instruction is what a verb takes; which fields, the verb says.
 type instruction struct {
-	ID         string   `json:"id"`
-	IDs        []string `json:"ids"`
-	Text       string   `json:"text"`
-	Host       string   `json:"host"`
-	Online     bool     `json:"online"`
-	Time       string   `json:"time"`
-	Permission string   `json:"permission"`
-	Missing    bool     `json:"missing"`
-	Valid      bool     `json:"valid"`
-	Status     string   `json:"status"`
-	Version    string   `json:"version"`
-	Type       string   `json:"type"`
-	Path       string   `json:"path"`
-	Inclusive  bool     `json:"inclusive"`
-	Silent     bool     `json:"silent"`
-	Password   string   `json:"password"`
-	Count      int      `json:"count"`
+	ID         string     `json:"id"`
+	IDs        []string   `json:"ids"`
+	Text       string     `json:"text"`
+	Host       string     `json:"host"`
+	Online     bool       `json:"online"`
+	Time       world.Span `json:"time"`
+	Permission string     `json:"permission"`
+	Missing    bool       `json:"missing"`
+	Valid      bool       `json:"valid"`
+	Status     string     `json:"status"`
+	Version    string     `json:"version"`
+	Type       string     `json:"type"`
+	Path       string     `json:"path"`
+	Inclusive  bool       `json:"inclusive"`
+	Silent     bool       `json:"silent"`
+	Password   string     `json:"password"`
+	Count      int        `json:"count"`
 }
 
 // Control implements world.Vendor:
@@ -48,12 +48,9 @@ type instruction struct {
 func (v *Vendor) Control(verb string, body []byte) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(body) == 0 {
-		body = []byte("{}")
-	}
 	var o instruction
-	if err := json.Unmarshal(body, &o); err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
+	if err := world.Decode(verb, body, &o); err != nil {
+		return err
 	}
 	switch verb {
 	case "note", "status":
@@ -110,11 +107,7 @@ func (v *Vendor) obey(verb string, o instruction) error {
 		}
 		h.offline = !o.Online
 	case "fetch":
-		d, err := time.ParseDuration(o.Time)
-		if err != nil {
-			return fmt.Errorf("fetch: %w", err)
-		}
-		v.fetch = d
+		v.fetch = o.Time.Duration
 	case "expire":
 		clear(v.actions)
 	case "action":

@@ -3,8 +3,9 @@ package cortex
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
+
+	"edrc/internal/lab/world"
 )
 
 // host is one machine with an agent.
@@ -15,19 +16,17 @@ type host struct {
 	asked                           time.Time // when; zero when nothing was
 }
 
-// newHosts makes twenty machines: Windows, four Linux, two Mac, two of them offline.
+// newHosts makes the machines of the world.
 func (v *Vendor) newHosts() {
-	people := []string{"anna", "bogdan", "chiara", "dmitri", "elif", "farid", "greta", "hugo", "ines", "jonas", "kira", "liam", "maya",
-		"noor", "oskar", "priya", "quentin", "rosa", "stefan", "tuva"}
-	for i, person := range people {
-		h := &host{id: v.hex(16), user: person, ip: fmt.Sprintf("10.50.0.%d", 10+i), offline: i == 7 || i == 15}
-		switch {
-		case i%5 == 4:
-			h.name, h.os, h.version = "srv-"+person, "linux", "Ubuntu 24.04"
-		case i%9 == 2:
-			h.name, h.os, h.version = "MacBook-"+strings.ToUpper(person[:1])+person[1:], "macos", "15.1.0"
+	for i, m := range world.Machines() {
+		h := &host{id: v.hex(16), name: m.Name, user: m.Person, ip: fmt.Sprintf("10.50.0.%d", 10+i), offline: m.Offline}
+		switch m.OS {
+		case "linux":
+			h.os, h.version = "linux", "Ubuntu 24.04"
+		case "mac":
+			h.os, h.version = "macos", "15.1.0"
 		default:
-			h.name, h.os, h.version = "WIN-"+strings.ToUpper(person), "windows", "10.0.22631"
+			h.os, h.version = "windows", "10.0.22631"
 		}
 		v.enrol(h)
 	}

@@ -79,10 +79,11 @@ type quarantineRef struct {
 
 func (v *Vendor) render(a *falconAlert) alertJSON {
 	_, bare, _ := strings.Cut(a.id, ":")
+	name, shown := a.named()
 	out := alertJSON{
 		CompositeID: a.id, ID: bare, AggregateID: "aggind:" + a.host.id + ":163208931778", CID: v.cid, AgentID: a.host.id,
 		Product: "epp", Type: "ldt", Platform: a.host.platform, PatternID: 5761,
-		Name: "LabProcess", DisplayName: "A process did something harmless", Description: "Made by the lab.",
+		Name: name, DisplayName: shown, Description: "Made by the lab.",
 		Severity: a.severity, SeverityName: severityName(a.severity), Confidence: 80, Status: a.status, Resolution: a.resolution(),
 		ShowInUI: true, Tags: a.tags, DataDomains: []string{"Endpoint"},
 		Created: stamp(a.created), Updated: stamp(a.updated), Timestamp: stamp(a.created.Add(-1e9)),

@@ -1,28 +1,28 @@
 package crowdstrike
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
+
+	"edrc/internal/lab/world"
 )
 
 // instruction is what a verb takes; which fields, the verb says.
 type instruction struct {
-	ID      string   `json:"id"`
-	IDs     []string `json:"ids"`
-	Text    string   `json:"text"`
-	Host    string   `json:"host"`
-	Online  bool     `json:"online"`
-	Time    string   `json:"time"`
-	Scope   string   `json:"scope"`
-	Missing bool     `json:"missing"`
-	SHA256  string   `json:"sha256"`
-	Held    bool     `json:"held"`
-	Valid   bool     `json:"valid"`
-	Status  string   `json:"status"`
-	Path    string   `json:"path"`
+	ID      string     `json:"id"`
+	IDs     []string   `json:"ids"`
+	Text    string     `json:"text"`
+	Host    string     `json:"host"`
+	Online  bool       `json:"online"`
+	Time    world.Span `json:"time"`
+	Scope   string     `json:"scope"`
+	Missing bool       `json:"missing"`
+	SHA256  string     `json:"sha256"`
+	Held    bool       `json:"held"`
+	Valid   bool       `json:"valid"`
+	Status  string     `json:"status"`
+	Path    string     `json:"path"`
 }
 
 // Control implements world.Vendor:
@@ -43,19 +43,16 @@ type instruction struct {
 func (v *Vendor) Control(verb string, body []byte) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(body) == 0 {
-		body = []byte("{}")
-	}
 	switch verb {
 	case "throttle":
-		return json.Unmarshal(body, &v.slow)
+		return world.Decode(verb, body, &v.slow)
 	case "place":
 		v.place = place{}
-		return json.Unmarshal(body, &v.place)
+		return world.Decode(verb, body, &v.place)
 	}
 	var o instruction
-	if err := json.Unmarshal(body, &o); err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
+	if err := world.Decode(verb, body, &o); err != nil {
+		return err
 	}
 	return v.obey(verb, o)
 }
@@ -93,11 +90,7 @@ func (v *Vendor) obey(verb string, o instruction) error {
 		}
 		h.offline = !o.Online
 	case "fetch":
-		d, err := time.ParseDuration(o.Time)
-		if err != nil {
-			return fmt.Errorf("fetch: %w", err)
-		}
-		v.fetch = d
+		v.fetch = o.Time.Duration
 	case "scope":
 		v.missing[o.Scope] = o.Missing
 	case "retiring":

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"edrc/internal/lab/world"
 )
 
 // host is one machine with a sensor.
@@ -28,19 +30,17 @@ func (v *Vendor) status(h *host) string {
 	return "lift_containment_pending"
 }
 
-// newHosts makes twenty machines: Windows, four Linux, two Mac, two of them offline.
+// newHosts makes the machines of the world.
 func (v *Vendor) newHosts() {
-	people := []string{"anna", "bogdan", "chiara", "dmitri", "elif", "farid", "greta", "hugo", "ines", "jonas", "kira", "liam", "maya",
-		"noor", "oskar", "priya", "quentin", "rosa", "stefan", "tuva"}
-	for i, person := range people {
-		h := &host{id: v.hex(16), user: person, ip: fmt.Sprintf("10.40.0.%d", 10+i), offline: i == 7 || i == 15}
-		switch {
-		case i%5 == 4:
-			h.name, h.platform, h.os = "srv-"+person, "Linux", "Ubuntu 24.04"
-		case i%9 == 2:
-			h.name, h.platform, h.os = "MacBook-"+strings.ToUpper(person[:1])+person[1:], "Mac", "Sequoia (15)"
+	for i, m := range world.Machines() {
+		h := &host{id: v.hex(16), name: m.Name, user: m.Person, ip: fmt.Sprintf("10.40.0.%d", 10+i), offline: m.Offline}
+		switch m.OS {
+		case "linux":
+			h.platform, h.os = "Linux", "Ubuntu 24.04"
+		case "mac":
+			h.platform, h.os = "Mac", "Sequoia (15)"
 		default:
-			h.name, h.platform, h.os = "WIN-"+strings.ToUpper(person), "Windows", "Windows 11"
+			h.platform, h.os = "Windows", "Windows 11"
 		}
 		v.enrol(h)
 	}

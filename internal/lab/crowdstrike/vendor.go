@@ -4,7 +4,6 @@
 package crowdstrike
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -89,13 +88,7 @@ func New(o world.Options) *Vendor {
 }
 
 // hex gives 2n hex digits.
-func (v *Vendor) hex(n int) string {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(v.rng.UintN(256))
-	}
-	return hex.EncodeToString(b)
-}
+func (v *Vendor) hex(n int) string { return world.Hex(v.rng, n) }
 
 // Config implements world.Vendor.
 func (v *Vendor) Config(url string) string {

@@ -1,7 +1,6 @@
 package defender
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,7 +85,7 @@ func (v *Vendor) OnPage(do func(add func(at time.Time) string)) {
 // command is the body of any verb; which fields count is the verb's.
 type command struct {
 	Count    int                 `json:"count"`
-	Age      string              `json:"age"`
+	Age      world.Span          `json:"age"`
 	Equal    bool                `json:"equal_times"`
 	ID       string              `json:"id"`
 	IDs      []string            `json:"ids"`
@@ -94,7 +93,7 @@ type command struct {
 	Host     string              `json:"host"` // name or id of a machine; of "online" also an alert
 	Offline  bool                `json:"offline"`
 	Valid    bool                `json:"valid"`
-	Time     string              `json:"time"`
+	Time     world.Span          `json:"time"`
 	Status   string              `json:"status"`
 	Into     string              `json:"into"`
 	Resource string              `json:"resource"` // graph or mde
@@ -108,25 +107,12 @@ type command struct {
 // {on}, unsorted {on}, offline {host, offline}, fetch {time}, expire {id}, cancel {host}, fail {host}, merge {id, into}.
 func (v *Vendor) Control(verb string, body []byte) error {
 	var c command
-	if len(body) > 0 {
-		if err := json.Unmarshal(body, &c); err != nil {
-			return fmt.Errorf("%s: %w", verb, err)
-		}
-	}
-	var age time.Duration
-	for _, text := range []string{c.Age, c.Time} {
-		if text == "" {
-			continue
-		}
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return fmt.Errorf("%s: %w", verb, err)
-		}
-		age = d
+	if err := world.Decode(verb, body, &c); err != nil {
+		return err
 	}
 	switch verb {
 	case "alerts":
-		v.Add(max(c.Count, 1), age, c.Equal)
+		v.Add(max(c.Count, 1), c.Age.Duration, c.Equal)
 		return nil
 	case "note":
 		return v.Plant(c.ID, c.Text)
@@ -134,7 +120,7 @@ func (v *Vendor) Control(verb string, body []byte) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if verb == "fetch" {
-		v.fetchTime = age
+		v.fetchTime = c.Time.Duration
 		return nil
 	}
 	return v.control(verb, c)

@@ -1,27 +1,27 @@
 package wiz
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
+
+	"edrc/internal/lab/world"
 )
 
 // instruction is what a verb takes; which fields, the verb says.
 type instruction struct {
-	ID      string   `json:"id"`
-	IDs     []string `json:"ids"`
-	Text    string   `json:"text"`
-	Valid   bool     `json:"valid"`
-	Scope   string   `json:"scope"`
-	Missing bool     `json:"missing"`
-	Field   string   `json:"field"`
-	On      bool     `json:"on"`
-	Status  string   `json:"status"`
-	Reason  string   `json:"reason"`
-	Count   int      `json:"count"`
-	Age     string   `json:"age"`
-	Equal   bool     `json:"equal_times"`
+	ID      string     `json:"id"`
+	IDs     []string   `json:"ids"`
+	Text    string     `json:"text"`
+	Valid   bool       `json:"valid"`
+	Scope   string     `json:"scope"`
+	Missing bool       `json:"missing"`
+	Field   string     `json:"field"`
+	On      bool       `json:"on"`
+	Status  string     `json:"status"`
+	Reason  string     `json:"reason"`
+	Count   int        `json:"count"`
+	Age     world.Span `json:"age"`
+	Equal   bool       `json:"equal_times"`
 }
 
 // Control implements world.Vendor. An id is a detection's or its threat's:
@@ -38,25 +38,17 @@ type instruction struct {
 //	throttle {"count"}          the next requests are too many
 //	form {"http","auth"}        how refusals are told
 func (v *Vendor) Control(verb string, body []byte) error {
-	if len(body) == 0 {
-		body = []byte("{}")
-	}
-	var o instruction
-	err := json.Unmarshal(body, &o)
 	if verb == "form" {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		return json.Unmarshal(body, &v.how)
+		return world.Decode(verb, body, &v.how)
 	}
-	var age time.Duration
-	if err == nil && o.Age != "" {
-		age, err = time.ParseDuration(o.Age)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
+	var o instruction
+	if err := world.Decode(verb, body, &o); err != nil {
+		return err
 	}
 	if verb == "alerts" {
-		v.Add(max(o.Count, 1), age, o.Equal)
+		v.Add(max(o.Count, 1), o.Age.Duration, o.Equal)
 		return nil
 	}
 	v.mu.Lock()

@@ -22,6 +22,7 @@ type detection struct {
 	created, updated time.Time
 	severity, origin string
 	native           string // the finding's id at its origin
+	title            string // and its title there, "" when it is nobody's
 	file             int    // -1: an alert without one
 	known            bool   // the sensor's rules know the file by its hashes
 	events           int
@@ -98,6 +99,7 @@ func (v *Vendor) draw(at time.Time, of *issue) *detection {
 			d.known = v.rng.IntN(2) == 0
 		}
 	}
+	v.retell(d)
 	v.byID[d.id] = d
 	v.detections = append(v.detections, d)
 	if of != nil {

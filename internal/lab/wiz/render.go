@@ -1,6 +1,7 @@
 package wiz
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -42,10 +43,10 @@ func (v *Vendor) renderDetection(d *detection) object {
 		"__typename": "Detection", "id": d.id, "type": kind, "severity": d.severity, "createdAt": stamp(d.created), "updatedAt": stamp(d.updated),
 		"startedAt": stamp(d.created.Add(-2 * time.Second)), "endedAt": stamp(d.created.Add(-time.Second)), "origins": []string{d.origin},
 		"description": resolver(func(map[string]any) (any, error) {
-			return "A process did something **harmless**.\n\nMade by the lab.", nil
+			return "**" + v.rule(d) + "**.\n\nMade by the lab.", nil
 		}),
 		"issue": of, "cloudAccounts": []object{account}, "cloudOrganizations": nil,
-		"ruleMatch": object{"rule": object{"id": stable(d.origin), "name": "A process did something harmless", "builtin": true, "sourceType": "THREAT_DETECTION",
+		"ruleMatch": object{"rule": object{"id": stable(v.rule(d)), "name": v.rule(d), "builtin": true, "sourceType": "THREAT_DETECTION",
 			"origins": []string{d.origin}, "securitySubCategories": categories()}},
 		"actors":          []object{{"id": stable(m.user), "name": m.user, "externalId": m.user, "providerUniqueId": nil, "type": "USER_ACCOUNT", "nativeType": "user"}},
 		"primaryActor":    object{"id": "", "name": m.user, "type": "USER_ACCOUNT"},
@@ -71,11 +72,11 @@ func categories() []object {
 func (v *Vendor) renderEvent(d *detection, i int) object {
 	out := object{"__typename": "CloudEvent", "id": stable(fmt.Sprint(d.id, i)), "origin": d.origin, "name": "ProcessExecution", "description": "made by the lab",
 		"cloudPlatform": "AWS", "timestamp": stamp(d.created.Add(-2 * time.Second)), "source": "lab", "category": "Detection", "status": "Success",
-		"actorIP": "192.0.2.10", "rawAuditLogRecord": object{}, "runtimeProgram": object{"name": nil}}
+		"actorIP": "192.0.2.10", "rawAuditLogRecord": d.record(), "runtimeProgram": object{"name": nil}}
 	if d.origin == "AWS_GUARD_DUTY" {
 		m := d.machine
 		arn := fmt.Sprintf("arn:aws:guardduty:%s:%s:detector/%s/finding/%s", m.region, m.account, "12abc34d567e8fa901bc2d34e56789f0", d.native)
-		out["name"] = "UnauthorizedAccess:EC2/SSHBruteForce"
+		out["name"] = cmp.Or(d.title, "UnauthorizedAccess:EC2/SSHBruteForce")
 		out["rawAuditLogRecord"] = object{"schemaVersion": "2.0", "accountId": m.account, "region": m.region, "id": d.native, "arn": arn, "type": out["name"]}
 		out["cloudProviderUrl"] = fmt.Sprintf("https://%[1]s.console.aws.amazon.com/guardduty/home?region=%[1]s#/findings?macros=current&fId=%[2]s", m.region, d.native)
 	}
@@ -99,10 +100,9 @@ func (v *Vendor) renderEvent(d *detection, i int) object {
 }
 
 func (v *Vendor) renderIssue(i *issue) object {
-	name := "A process did something harmless"
-	m := v.machines[0]
+	name, m := "Suspicious activity", v.machines[0]
 	if len(i.detections) > 0 {
-		m = i.detections[0].machine
+		name, m = v.rule(i.detections[0]), i.detections[0].machine
 	}
 	notes := []object{}
 	for _, n := range v.visible(i) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type Vendor struct {
 	how        form
 	slow       int // how many requests are refused as too many
 
+	findings   []world.Finding // of others, not told yet
 	machines   []*machine
 	detections []*detection // by creation, then id
 	issues     []*issue     // the same
@@ -58,6 +60,7 @@ func New(o world.Options) *Vendor {
 		opt: o, types: types(), rng: rand.New(rand.NewPCG(o.Seed, 0x0312)), tokens: map[string]time.Time{}, missing: map[string]bool{},
 		retired: map[string]bool{}, byID: map[string]*detection{}, byIssue: map[string]*issue{},
 	}
+	v.findings = slices.Clone(o.Findings)
 	v.id, v.secret = strings.ReplaceAll(v.uuid(), "-", ""), strings.ReplaceAll(v.uuid()+v.uuid(), "-", "")
 	for i := range 24 {
 		v.machines = append(v.machines, v.newMachine(i))

@@ -31,9 +31,28 @@ type Options struct {
 	Echo bool
 	// FetchTime is how long an endpoint takes to hand over a file, or to isolate.
 	FetchTime time.Duration
+	// Findings are what other vendors of the lab have found, for one that tells it again.
+	Findings []Finding
 	// Zip writes an archive with one file, encrypted with the password; Seven the same as 7z.
 	Zip, Seven func(w io.Writer, f File, password string) error
 }
+
+// Finding is an open alert of one vendor, as another vendor knows it.
+type Finding struct {
+	Product  string // the lab's word for the vendor: aws, falcon, s1
+	ID       string // as the vendor's own API has it
+	Title    string
+	Severity string // critical, high, medium, low or info
+	Created  time.Time
+	File     int // in Options.Files; -1 for none
+	Host     string
+	User     string
+	// Where AWS has the host; "" of other vendors.
+	Account, Region, Instance string
+}
+
+// Teller is a Vendor that says what others may tell again.
+type Teller interface{ Findings() []Finding }
 
 // Vendor is one simulated product, served by [http.Handler] on a loopback port of its own. The lab adds latency and
 // faults before and after the handler: a vendor need not.

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
-	"edrc/internal/fault"
 	"edrc/internal/respond"
 )
 
@@ -97,11 +96,14 @@ func (s *session) usedByInstances(ctx context.Context, profiles []string, p *res
 			more, err = at.instancesWith(ctx, profiles, p)
 			n += more
 		}
-		if fault.Is(err, fault.Denied) {
-			p.Warnings = append(p.Warnings, unread+" in "+region+": "+err.Error())
-		} else if err != nil {
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil {
 			return n, err
 		}
+		// One region that cannot be read must not keep the role's sessions alive.
+		p.Warnings = append(p.Warnings, unread+" in "+region+": "+err.Error())
 	}
 	p.Warnings = append(p.Warnings, "only instances of "+strings.Join(regions, ", ")+" were looked for")
 	return n, nil

@@ -105,6 +105,7 @@ const (
 	kindOpen       = "aws.group-open/v1"
 	kindGroupGone  = "aws.group-gone/v1"
 	kindInterface  = "aws.interface-groups/v1"
+	kindEvery      = "aws.every-interface/v1"
 	kindTags       = "aws.tags/v1"
 	kindWait       = "aws.wait/v1"
 	kindNACL       = "aws.nacl-entry/v1"
@@ -133,6 +134,8 @@ func blank(kind string) step {
 		return &groupGone{}
 	case kindInterface:
 		return &interfaceGroups{}
+	case kindEvery:
+		return &everyInterface{}
 	case kindTags:
 		return &tags{}
 	case kindWait:

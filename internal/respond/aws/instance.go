@@ -41,6 +41,17 @@ func (s *session) instance(ctx context.Context, id string) (i types.Instance, ok
 	return i, false, nil
 }
 
+// gone reports whether an instance can be given nothing back: it was terminated, lately or
+// so long ago that AWS has forgotten it.
+func gone(i types.Instance, ok bool) bool {
+	return !ok || stateOf(i) == types.InstanceStateNameTerminated || stateOf(i) == types.InstanceStateNameShuttingDown
+}
+
+// terminated is how what was done to an instance stands when it is gone: there is nothing to reverse.
+func terminated(id string) respond.Reading {
+	return respond.Reading{State: respond.Prior, Detail: "instance " + id + " was terminated"}
+}
+
 // mustInstance is instance for one that a step is about.
 func (s *session) mustInstance(ctx context.Context, id string) (types.Instance, error) {
 	i, ok, err := s.instance(ctx, id)

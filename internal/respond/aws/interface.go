@@ -87,8 +87,8 @@ func (x interfaceGroups) current(ctx context.Context, s *session) (groups []stri
 	return nil, false, nil
 }
 
-// alone reports whether groups is the one group of that name, when that is ours.
-func (x interfaceGroups) alone(ctx context.Context, s *session, groups []string, g group) (bool, error) {
+// alone reports whether groups are this one group, when that is ours.
+func (g group) alone(ctx context.Context, s *session, groups []string) (bool, error) {
 	if g.Name == "" || len(groups) != 1 {
 		return false, nil
 	}
@@ -173,12 +173,12 @@ func (x *interfaceGroups) read(ctx context.Context, s *session) (respond.Reading
 	if slices.Equal(groups, x.Prior) || x.Restored != nil && slices.Equal(groups, x.Restored) {
 		return respond.Reading{State: respond.Prior, Detail: detail}, nil
 	}
-	in, err := x.alone(ctx, s, groups, x.to())
+	in, err := x.to().alone(ctx, s, groups)
 	if err == nil && in {
 		return respond.Reading{State: respond.Applied, Detail: detail}, nil
 	}
 	if err == nil {
-		in, err = x.alone(ctx, s, groups, group{VPC: x.VPC, Name: x.Via, Purpose: forUntrack})
+		in, err = group{VPC: x.VPC, Name: x.Via, Purpose: forUntrack}.alone(ctx, s, groups)
 	}
 	switch {
 	case err != nil:

@@ -3,6 +3,7 @@ package aws
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,6 +105,61 @@ func TestARuleThatSomebodyAddsToTheEmptyGroupIsDrift(t *testing.T) {
 		s.mustUndo(all[0].Action.ID) // the interfaces get their groups back all the same
 		if !s.asBefore() {
 			t.Fatalf("%v, was %v", s.now(), s.groups)
+		}
+	})
+}
+
+// attach gives the instance one more interface, in the group of its first.
+func (s *site) attach(t *testing.T) string {
+	t.Helper()
+	n := must(s.ec2.CreateNetworkInterface(t.Context(), &ec2.CreateNetworkInterfaceInput{SubnetId: &s.subnets[0], Groups: s.groups[s.primary]}))(t)
+	must(s.ec2.AttachNetworkInterface(t.Context(), &ec2.AttachNetworkInterfaceInput{InstanceId: &s.instance,
+		NetworkInterfaceId: n.NetworkInterface.NetworkInterfaceId, DeviceIndex: aws.Int32(5)}))(t)
+	return aws.ToString(n.NetworkInterface.NetworkInterfaceId)
+}
+
+func TestAnInterfaceThatIsAttachedLaterIsDrift(t *testing.T) {
+	sites(t, func(t *testing.T, s *site) {
+		first := s.mustDo(respond.IsolateInstance, s.instance, respond.Options{})
+		late := s.attach(t)
+		all, errs := s.engine().Isolated(t.Context())
+		if len(all) != 1 || all[0].State != respond.Drifted || !strings.Contains(strings.Join(all[0].Drift, " "), late) || len(errs) > 0 {
+			t.Fatalf("%+v %v", all, errs)
+		}
+		second := s.mustDo(respond.IsolateInstance, s.instance, respond.Options{})
+		if why := s.cutOff(); why != "" {
+			t.Fatal(why)
+		}
+		if all, _ = s.engine().Isolated(t.Context()); len(all) != 2 || all[0].State != respond.StillIsolated || all[1].State != respond.StillIsolated {
+			t.Fatalf("%+v", all)
+		}
+		s.mustUndo(second.Action.ID)
+		s.mustUndo(first.Action.ID)
+		now := s.now()
+		delete(now, late)
+		if !maps.EqualFunc(now, s.groups, slices.Equal) || len(s.ours()) > 0 {
+			t.Fatalf("%v, was %v; %v", now, s.groups, s.ours())
+		}
+	})
+}
+
+func TestAnInterfaceThatIsAttachedDuringTheActionIsToldAndLeftOpenByNobody(t *testing.T) {
+	sites(t, func(t *testing.T, s *site) {
+		late := ""
+		s.wire.answer = func(c call) (int, string) {
+			if c.action == "ModifyNetworkInterfaceAttribute" && c.changes() && late == "" {
+				late = s.attach(t)
+			}
+			return 0, ""
+		}
+		rep, err := s.do(respond.IsolateInstance, s.instance, respond.Options{})
+		wantKind(t, err, fault.Partial, late, "isolate the instance once more")
+		s.mustDo(respond.IsolateInstance, s.instance, respond.Options{})
+		if why := s.cutOff(); why != "" {
+			t.Fatal(why)
+		}
+		if rep, err = s.engine().Resume(t.Context(), rep.Action.ID, yes); err != nil || rep.Action.Status != respond.StatusDone {
+			t.Fatalf("%+v %v", rep, err)
 		}
 	})
 }

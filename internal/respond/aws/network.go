@@ -41,6 +41,9 @@ func (d *Driver) planNetwork(ctx context.Context, r respond.Request) (respond.Pl
 		return respond.Plan{}, err
 	}
 	s.groupSteps(r, open, &p)
+	if len(open) > 0 {
+		p.Steps = append(p.Steps, s.everyStep(r.Target.ID, all, open))
+	}
 	if r.Options.Cut == respond.CutNACL { // also for interfaces that are isolated already: their connections may be open
 		if err := s.naclSteps(ctx, all, &p); err != nil {
 			return respond.Plan{}, err

@@ -125,8 +125,10 @@ func (m *metadata) read(ctx context.Context, s *session) (respond.Reading, error
 	switch {
 	case err != nil:
 		return respond.Reading{State: respond.Unknown}, err
-	case !ok || i.MetadataOptions == nil:
-		return respond.Reading{State: respond.Prior, Detail: "the instance is gone"}, nil
+	case gone(i, ok):
+		return terminated(m.Instance), nil
+	case i.MetadataOptions == nil:
+		return respond.Reading{State: respond.Prior, Detail: "EC2 tells nothing of the metadata service"}, nil
 	case i.MetadataOptions.HttpEndpoint == types.InstanceMetadataEndpointStateDisabled:
 		return respond.Reading{State: respond.Applied, Detail: "the metadata service is off"}, nil
 	}
@@ -169,8 +171,10 @@ func (x *standby) read(ctx context.Context, s *session) (respond.Reading, error)
 	switch {
 	case err != nil:
 		return respond.Reading{State: respond.Unknown}, err
-	case g == nil || g.name != x.Group:
-		return respond.Reading{State: respond.Other, Detail: "the instance is no longer in Auto Scaling group " + x.Group}, nil
+	case g == nil: // detached, or terminated with the instance: there is nothing to put back
+		return respond.Reading{State: respond.Prior, Detail: "the instance is no longer in Auto Scaling group " + x.Group}, nil
+	case g.name != x.Group:
+		return respond.Reading{State: respond.Other, Detail: "the instance is in Auto Scaling group " + g.name + ", not in " + x.Group}, nil
 	}
 	out := respond.Reading{Detail: "the instance is " + g.state + " in " + g.name}
 	switch g.state {

@@ -205,10 +205,10 @@ func labRig(t *testing.T) *rig {
 // motoRig takes accounts that nobody has used.
 func motoRig(t *testing.T) *rig {
 	t.Helper()
-	m := useMoto(t)
-	r := &rig{account: m.fresh(), second: m.fresh()}
+	m := moto.Use(t)
+	r := &rig{account: freshAccount(), second: freshAccount()}
 	r.moto = &motoAccount{m, r.account}
-	return r.start(t, awsconn.Options{EndpointURL: m.url, AccessKeyID: motoKey, SecretAccessKey: httpx.Literal("secret")})
+	return r.start(t, awsconn.Options{EndpointURL: m.URL, AccessKeyID: motoKey, SecretAccessKey: httpx.Literal("secret")})
 }
 
 func (r *rig) start(t *testing.T, o awsconn.Options) *rig {
@@ -246,10 +246,10 @@ func (r *rig) enforce() {
 	if r.moto == nil {
 		return
 	}
-	if err := r.moto.server.post(r.t.Context(), "/moto-api/reset-auth", "0"); err != nil {
+	if err := r.moto.server.Post(r.t.Context(), "/moto-api/reset-auth", "0"); err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(func() { _ = r.moto.server.post(context.Background(), "/moto-api/reset-auth", "inf") })
+	r.t.Cleanup(func() { _ = r.moto.server.Post(context.Background(), "/moto-api/reset-auth", "inf") })
 }
 
 func (r *rig) conn(o awsconn.Options, w *wire) *awsconn.Conn {

@@ -101,16 +101,40 @@ func (p *rolePolicy) apply(ctx context.Context, s *session) (respond.Outcome, er
 
 func (p *rolePolicy) revert(ctx context.Context, s *session) (respond.Outcome, error) {
 	_, err := s.iam.deleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &p.Role, PolicyName: &p.Policy})
+	note := ""
 	if is(err, "NoSuchEntity") {
 		if _, err := p.current(ctx, s); fault.Is(err, fault.NotFound) {
 			return left("the role " + p.Role + " was deleted: there is nothing to give back")
 		}
-		return done("the policy was gone already")
+		err, note = nil, "the policy was gone already"
 	}
 	if err != nil {
 		return respond.Outcome{}, s.failWrite(err)
 	}
-	return done("")
+	return done(strings.Trim(note+"; "+p.others(ctx, s), "; "))
+}
+
+// others says which policies of ours still isolate the role: those of other cases. What
+// cannot be read is not said.
+func (p *rolePolicy) others(ctx context.Context, s *session) string {
+	names, err := s.policyNames(ctx, p.Role)
+	if err != nil {
+		return ""
+	}
+	var still []string
+	for _, n := range names {
+		doc := ""
+		if strings.HasPrefix(n, policyPrefix) && n != p.Policy {
+			doc, _ = (&rolePolicy{Role: p.Role, Policy: n}).current(ctx, s)
+		}
+		if sameJSON(doc, denyAll) || sameJSON(doc, denyAllButSSM) {
+			still = append(still, n)
+		}
+	}
+	if len(still) == 0 {
+		return ""
+	}
+	return "the role stays isolated by " + strings.Join(still, ", ")
 }
 
 func (p *rolePolicy) read(ctx context.Context, s *session) (respond.Reading, error) {
@@ -151,7 +175,7 @@ func (d *Driver) planRole(ctx context.Context, r respond.Request) (respond.Plan,
 		policy.Document = denyAllButSSM
 		p.Warnings = append(p.Warnings, "the SSM agent keeps its channel, and so does whoever can use it; whether the exception is enough for it AWS does not say")
 	}
-	if p.Already, err = s.alreadyDenied(ctx, name, r.Case, &p); err != nil || p.Already != "" {
+	if p.Already, err = s.alreadyDenied(ctx, policy, r.Case, &p); err != nil || p.Already != "" {
 		return p, err
 	}
 	if err := s.roleBlast(ctx, role, &p); err != nil {
@@ -179,16 +203,27 @@ func iamTags(ts []types.Tag) map[string]string {
 	return out
 }
 
-// alreadyDenied says that a policy of ours denies everything already: any when the
-// request names no case, else the one of that case.
-func (s *session) alreadyDenied(ctx context.Context, role, kase string, p *respond.Plan) (string, error) {
+// policyNames gives the inline policies of a role.
+func (s *session) policyNames(ctx context.Context, role string) ([]string, error) {
 	var names []string
 	in := &iam.ListRolePoliciesInput{RoleName: &role}
 	for page, err := range pages(ctx, s, s.iam.listRolePolicies, in, &in.Marker, func(o *iam.ListRolePoliciesOutput) *string { return o.Marker }) {
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		names = append(names, page.PolicyNames...)
+	}
+	return names, nil
+}
+
+// alreadyDenied says that a policy of ours denies already what want would: any when the
+// request names no case, else the one of that case. One that leaves the SSM agent its
+// channel is not enough for one that does not.
+func (s *session) alreadyDenied(ctx context.Context, want *rolePolicy, kase string, p *respond.Plan) (string, error) {
+	role := want.Role
+	names, err := s.policyNames(ctx, role)
+	if err != nil {
+		return "", err
 	}
 	p.Prior = append(p.Prior, respond.Fact{What: "inline policies", Value: firstOf(strings.Join(names, ", "), "none")})
 	for _, n := range names {
@@ -200,10 +235,17 @@ func (s *session) alreadyDenied(ctx context.Context, role, kase string, p *respo
 		if err != nil {
 			return "", err
 		}
-		if sameJSON(doc, denyAll) || sameJSON(doc, denyAllButSSM) {
+		switch {
+		case sameJSON(doc, want.Document):
 			return fmt.Sprintf("already isolated: role %s has the policy %s", role, n), nil
-		}
-		if kase != "" {
+		case sameJSON(doc, denyAll):
+			return fmt.Sprintf("already isolated: role %s has the policy %s, which leaves the SSM agent nothing either", role, n), nil
+		case sameJSON(doc, denyAllButSSM) && kase != "":
+			return "", fault.New(fault.Conflict, "role %s has a policy %s that leaves the SSM agent its channel: it is not overwritten", role, n).
+				WithHint("undo that action first, or use another --case")
+		case sameJSON(doc, denyAllButSSM):
+			p.Warnings = append(p.Warnings, "the policy "+n+" isolates the role already, but for the SSM agent's channel: it stays when this action is undone")
+		case kase != "":
 			return "", fault.New(fault.Conflict, "role %s has a policy %s that edrc did not write: it is not overwritten", role, n).
 				WithHint("look at it, and use another --case")
 		}

@@ -148,7 +148,10 @@ func TestTwoCasesIsolateARoleIndependently(t *testing.T) {
 		if rep, err := isolate("case-2"); err != nil || rep.Action == nil {
 			t.Fatal(rep, err)
 		}
-		r.mustUndo(one.Action.ID)
+		undone := r.mustUndo(one.Action.ID)
+		if !strings.Contains(strings.Join(undone.Warnings, " "), "stays isolated by edrc-isolate-case-2") {
+			t.Errorf("that the other case still isolates the role is not said: %q", undone.Warnings)
+		}
 		if got := r.policies("web"); strings.Join(got, " ") != "edrc-isolate-case-2 work" && strings.Join(got, " ") != "work edrc-isolate-case-2" {
 			t.Fatal(got)
 		}
@@ -297,7 +300,7 @@ func TestTwoAccountsAreKeptApart(t *testing.T) {
 		r.mustUndo(rep.Action.ID)
 		r.role("web", "/", ec2Trust)
 		_, err := r.do(respond.IsolateRole, "web", respond.Options{})
-		wantKind(t, err, fault.Usage, "2 accounts", "ARN")
+		wantKind(t, err, fault.Usage, "2 accounts", r.account, other, "arn:aws:iam::"+r.account+":role/web")
 		rep = r.mustDo(respond.IsolateRole, "arn:aws:iam::"+other+":role/web", respond.Options{})
 		if got := r.policies("web"); len(got) != 1 || rep.Action.Target.Account != other {
 			t.Fatal(got, rep.Action.Target)
@@ -348,6 +351,52 @@ func TestKeepSSMLeavesOnlyTheAgentsActions(t *testing.T) {
 		if err != nil || !strings.Contains(string(p.Steps[0].Data), "ssmmessages") || !strings.Contains(fmt.Sprint(p.Warnings), "SSM agent keeps") {
 			t.Fatalf("%+v %v", p, err)
 		}
+	})
+}
+
+func TestADenialThatLeavesTheSSMAgentIsNotEnoughForTheWholeOne(t *testing.T) {
+	rigs(t, func(t *testing.T, r *rig) {
+		r.role("web", "/", ec2Trust)
+		kept := r.mustDo(respond.IsolateRole, "web", respond.Options{KeepSSM: true})
+		if rep, err := r.do(respond.IsolateRole, "web", respond.Options{KeepSSM: true}); err != nil || rep.Already == "" {
+			t.Errorf("the same once more: %+v %v", rep, err)
+		}
+		whole := r.mustDo(respond.IsolateRole, "web", respond.Options{})
+		if got := r.policies("web"); len(got) != 3 {
+			t.Fatalf("the SSM agent keeps its channel: %v", got)
+		}
+		if rep, err := r.do(respond.IsolateRole, "web", respond.Options{KeepSSM: true}); err != nil || !strings.Contains(rep.Already+fmt.Sprint(rep.Action), "already isolated") {
+			t.Errorf("less than there is: %+v %v", rep, err)
+		}
+		r.mustUndo(whole.Action.ID)
+		r.mustUndo(kept.Action.ID)
+		if got := r.policies("web"); len(got) != 1 {
+			t.Fatal(got)
+		}
+		req := r.request(respond.IsolateRole, "web", respond.Options{KeepSSM: true})
+		req.Case = "c1"
+		p := must(r.engine().Plan(t.Context(), req))(t)
+		must(r.engine().Apply(t.Context(), p, yes))(t)
+		req.Options.KeepSSM = false
+		_, err := r.engine().Plan(t.Context(), req)
+		wantKind(t, err, fault.Conflict, "leaves the SSM agent its channel", "--case")
+	})
+}
+
+func TestARoleThatMayBeInAnotherAccountTooIsNotGuessed(t *testing.T) {
+	rigs(t, func(t *testing.T, r *rig) {
+		r.opt.Accounts = []awsconn.Account{{ID: r.account}, r.way()}
+		r.reopen()
+		r.role("web", "/", ec2Trust)
+		r.wire.answer = func(c call) (int, string) {
+			if c.action == "AssumeRole" {
+				return iamError(403, "AccessDenied")
+			}
+			return 0, ""
+		}
+		_, err := r.plan(respond.IsolateRole, "web", respond.Options{})
+		wantKind(t, err, fault.Usage, r.account, "whether it is in another", "arn:aws:iam::"+r.account+":role/web")
+		r.mustDo(respond.IsolateRole, "arn:aws:iam::"+r.account+":role/web", respond.Options{})
 	})
 }
 

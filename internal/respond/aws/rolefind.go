@@ -12,11 +12,14 @@ import (
 	"edrc/internal/respond"
 )
 
-// findRole gives the role that a target means: by its name, or by the instance that
-// has it.
+// findRole gives the role that a target means: by its name, or by the instance or the
+// instance profile that has it.
 func (d *Driver) findRole(ctx context.Context, t respond.Target) (*session, *types.Role, string, error) {
-	if t.Kind == respond.Instance {
+	switch t.Kind {
+	case respond.Instance:
 		return d.roleOfInstance(ctx, t)
+	case respond.Profile:
+		return d.roleOfProfile(ctx, t)
 	}
 	var found *types.Role
 	at, err := d.search(ctx, t, true, func(s *session) (bool, error) {
@@ -55,25 +58,59 @@ func (d *Driver) roleOfInstance(ctx context.Context, t respond.Target) (*session
 	}
 	arn := aws.ToString(i.IamInstanceProfile.Arn)
 	name := arn[strings.LastIndexByte(arn, '/')+1:] // the path is not part of it
-	s = s.of("instance profile " + name)
-	out, err := s.iam.getInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &name})
-	if is(err, "NoSuchEntity") {
+	role, err := s.roleIn(ctx, name, " of "+t.ID)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if role == "" {
 		return nil, nil, "", fault.New(fault.NotFound, "the instance profile %s of %s was deleted: which role it held cannot be read", name, t.ID).
 			WithHint("the instance may hold credentials for some hours yet: name the role, or isolate the instance")
 	}
+	s, r, err := s.named(ctx, role)
+	return s, r, "of instance " + t.ID + ", by instance profile " + name, err
+}
+
+// roleOfProfile follows instance profile, role.
+func (d *Driver) roleOfProfile(ctx context.Context, t respond.Target) (*session, *types.Role, string, error) {
+	var role string
+	at, err := d.search(ctx, t, true, func(s *session) (bool, error) {
+		name, err := s.roleIn(ctx, t.ID, "")
+		if name != "" {
+			role = name
+		}
+		return name != "", err
+	})
 	if err != nil {
-		return nil, nil, "", s.fail(err)
+		return nil, nil, "", err
 	}
-	if out.InstanceProfile == nil || len(out.InstanceProfile.Roles) == 0 {
-		return nil, nil, "", fault.New(fault.NotFound, "the instance profile %s of %s holds no role: there is nothing to isolate", name, t.ID)
+	s, r, err := at[0].named(ctx, role)
+	return s, r, "of instance profile " + t.ID, err
+}
+
+// roleIn gives the role that an instance profile holds, "" when there is no such profile.
+// of says whose profile it is, for a message.
+func (s *session) roleIn(ctx context.Context, profile, of string) (string, error) {
+	s = s.of("instance profile " + profile)
+	out, err := s.iam.getInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &profile})
+	switch {
+	case is(err, "NoSuchEntity"):
+		return "", nil
+	case err != nil:
+		return "", s.fail(err)
+	case out.InstanceProfile == nil || len(out.InstanceProfile.Roles) == 0:
+		return "", fault.New(fault.NotFound, "the instance profile %s%s holds no role: there is nothing to isolate", profile, of)
 	}
-	role := aws.ToString(out.InstanceProfile.Roles[0].RoleName)
+	return aws.ToString(out.InstanceProfile.Roles[0].RoleName), nil
+}
+
+// named gives a role that must be there, and the session for calls about it.
+func (s *session) named(ctx context.Context, role string) (*session, *types.Role, error) {
 	s = s.of("role " + role)
 	r, err := s.role(ctx, role)
 	if err == nil && r == nil {
 		err = roleGone(s, role)
 	}
-	return s, r, "of instance " + t.ID + ", by instance profile " + name, err
+	return s, r, err
 }
 
 // ownRole refuses the role that edrc runs as, here and before it assumed another.

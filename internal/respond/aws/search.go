@@ -62,14 +62,41 @@ func (d *Driver) search(ctx context.Context, t respond.Target, global bool, look
 		}
 		places = append(places, strings.Trim(sc.account+"/"+sc.region, "/"))
 	}
+	byName := t.Kind == respond.Role || t.Kind == respond.Profile // the other ids are nobody else's
 	switch {
+	case len(found) == 1 && failed != nil && byName:
+		return nil, &fault.Error{Kind: fault.Usage, Err: failed, Hint: sayWhich(t, found[0]),
+			Msg: fmt.Sprintf("%s %s is in account %s, and whether it is in another, too, is not known: %v", t.Kind, t.ID, found[0].account, failed)}
 	case len(found) == 1 || len(found) > 1 && !global:
 		return found, nil
 	case len(found) > 1:
-		return nil, fault.Usagef("%s is in %d accounts", t.ID, len(found)).WithHint("say which one: give its ARN")
+		var accounts []string
+		for _, s := range found {
+			accounts = append(accounts, s.account)
+		}
+		return nil, fault.Usagef("%s %s is in %d accounts: %s", t.Kind, t.ID, len(found), strings.Join(accounts, ", ")).WithHint("%s", sayWhich(t, found[0]))
 	case failed != nil:
 		return nil, fault.At(failed, "", fmt.Sprintf("look for %s", t.ID))
 	}
 	return nil, fault.New(fault.NotFound, "there is no %s %s in %s", t.Kind, t.ID, strings.Join(places, ", ")).
-		WithHint("check the id, and the accounts and regions of the configuration; a terminated instance is forgotten after an hour")
+		WithHint("%s", lookAgain(t))
+}
+
+// sayWhich says how one of several is named.
+func sayWhich(t respond.Target, s *session) string {
+	partition, kind := "aws", "role"
+	if p := strings.SplitN(s.who.ARN, ":", 3); len(p) == 3 && p[1] != "" {
+		partition = p[1]
+	}
+	if t.Kind == respond.Profile {
+		kind = "instance-profile"
+	}
+	return fmt.Sprintf("say which one: give its ARN, as in arn:%s:iam::%s:%s/%s", partition, s.account, kind, t.ID)
+}
+
+func lookAgain(t respond.Target) string {
+	if t.Kind == respond.Instance {
+		return "check the id, and the accounts and regions of the configuration; a terminated instance is forgotten after an hour"
+	}
+	return "check how it is written, and the accounts of the configuration"
 }

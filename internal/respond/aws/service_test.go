@@ -123,7 +123,7 @@ func TestANewerEdrcsStepsAreNotGuessedAt(t *testing.T) {
 
 func TestTheNewStepOfEveryKindCanBeReadAgain(t *testing.T) {
 	for _, kind := range []string{kindPolicy, kindGroup, kindEmpty, kindOpen, kindGroupGone, kindInterface, kindTags, kindWait, kindNACL, kindMetadata,
-		kindStandby, kindSnapshots, kindStop, kindProtection, kindKey} {
+		kindStandby, kindSnapshots, kindStop, kindProtection, kindKey, kindEvery} {
 		if x := blank(kind); x == nil {
 			t.Errorf("%s has no type", kind)
 		}

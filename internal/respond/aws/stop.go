@@ -173,8 +173,8 @@ func (x *stop) read(ctx context.Context, s *session) (respond.Reading, error) {
 	if err != nil {
 		return respond.Reading{State: respond.Unknown}, err
 	}
-	if !ok {
-		return respond.Reading{State: respond.Other, Detail: "the instance is gone"}, nil
+	if gone(i, ok) {
+		return terminated(x.Instance), nil
 	}
 	out := respond.Reading{State: respond.Other, Detail: "the instance is " + string(stateOf(i))}
 	switch stateOf(i) {
@@ -231,7 +231,14 @@ func (x *stopProtection) revert(ctx context.Context, s *session) (respond.Outcom
 }
 
 func (x *stopProtection) read(ctx context.Context, s *session) (respond.Reading, error) {
-	on, err := s.stopProtected(ctx, x.Instance)
+	i, ok, err := s.instance(ctx, x.Instance)
+	if err == nil && gone(i, ok) {
+		return terminated(x.Instance), nil
+	}
+	on := false
+	if err == nil {
+		on, err = s.stopProtected(ctx, x.Instance)
+	}
 	switch {
 	case err != nil:
 		return respond.Reading{State: respond.Unknown}, err

@@ -15,6 +15,7 @@ var (
 	// keyID is an access key: AKIA is long-term, ASIA is of a session.
 	keyID    = regexp.MustCompile(`^(AKIA|ASIA)[A-Z0-9]{12,124}$`)
 	roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+	profile  = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
 	account  = regexp.MustCompile(`^[0-9]{12}$`)
 	region   = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
 )
@@ -45,7 +46,7 @@ func takes(v respond.Verb, k respond.TargetKind) bool {
 	case respond.StopInstance, respond.IsolateInstance:
 		return k == respond.Instance
 	case respond.IsolateRole:
-		return k == respond.Role || k == respond.Instance
+		return k == respond.Role || k == respond.Instance || k == respond.Profile
 	case respond.DisableKey:
 		return k == respond.Key
 	}
@@ -55,7 +56,7 @@ func takes(v respond.Verb, k respond.TargetKind) bool {
 func wants(v respond.Verb) string {
 	switch v {
 	case respond.IsolateRole:
-		return "give a role's name or ARN, an instance id, or the REF of an alert"
+		return "give a role's name or ARN, an instance id, the ARN of an instance profile, or the REF of an alert"
 	case respond.DisableKey:
 		return "give a long-term access key (AKIA…), or the REF of an alert"
 	}
@@ -74,8 +75,8 @@ func parseID(v respond.Verb, s string) (respond.Target, bool) {
 	return respond.Target{}, false
 }
 
-// parseARN reads arn:partition:service:region:account:resource of an instance, a role
-// or the session of a role.
+// parseARN reads arn:partition:service:region:account:resource of an instance, a role,
+// the session of a role or an instance profile.
 func parseARN(s string) (respond.Target, bool) {
 	p := strings.SplitN(s, ":", 6)
 	if len(p) != 6 || p[0] != "arn" || !account.MatchString(p[4]) {
@@ -90,6 +91,9 @@ func parseARN(s string) (respond.Target, bool) {
 	case "iam:role":
 		t.Kind, t.ID = respond.Role, rest[strings.LastIndexByte(rest, '/')+1:]
 		return t, roleName.MatchString(t.ID)
+	case "iam:instance-profile":
+		t.Kind, t.ID = respond.Profile, rest[strings.LastIndexByte(rest, '/')+1:]
+		return t, profile.MatchString(t.ID)
 	case "sts:assumed-role":
 		t.Kind = respond.Role
 		t.ID, _, _ = strings.Cut(rest, "/")
@@ -134,6 +138,12 @@ type sequenceResource struct {
 	AccountID    string `json:"accountId"`
 	Region       string `json:"region"`
 	ResourceType string `json:"resourceType"`
+	Data         struct {
+		AccessKey struct {
+			UserName string `json:"userName"`
+			UserType string `json:"userType"`
+		} `json:"accessKey"`
+	} `json:"data"`
 }
 
 // sample reports whether GuardDuty made the finding up: additionalInfo says so, as
@@ -170,23 +180,28 @@ func Targets(v respond.Verb, a alert.Alert) ([]respond.Target, error) {
 		out = append(out, t)
 	}
 	key := f.Resource.AccessKeyDetails
-	switch key.UserType {
-	case "AssumedRole", "Role":
-		add(respond.Target{Kind: respond.Role, ID: key.UserName}, roleName.MatchString(key.UserName))
-	}
+	add(roleOf(key.UserName, key.UserType))
 	add(respond.Target{Kind: respond.Key, ID: key.AccessKeyID}, strings.HasPrefix(key.AccessKeyID, "AKIA") && keyID.MatchString(key.AccessKeyID))
 	role, ok := parseARN(f.Resource.LambdaDetails.Role)
 	add(role, ok)
 	id := f.Resource.InstanceDetails.InstanceID
 	add(respond.Target{Kind: respond.Instance, ID: id}, instanceID.MatchString(id))
 	for _, r := range f.Service.Detection.Sequence.Resources {
-		t, ok := r.target()
-		add(t, ok)
+		add(r.target())
+		if t, ok := roleOf(r.Data.AccessKey.UserName, r.Data.AccessKey.UserType); ok {
+			t.Account = r.AccountID
+			add(t, ok)
+		}
 	}
 	if len(out) == 0 {
 		return nil, fault.New(fault.NotFound, "%s names nothing to %s", a.Ref, v).WithHint("%s", wants(v))
 	}
 	return out, nil
+}
+
+// roleOf gives the role whose session a key belongs to: its user's name is the role's then.
+func roleOf(user, kind string) (respond.Target, bool) {
+	return respond.Target{Kind: respond.Role, ID: user}, (kind == "AssumedRole" || kind == "Role") && roleName.MatchString(user)
 }
 
 // target reads one resource of an attack sequence; its uid is an ARN or an id.
@@ -199,6 +214,8 @@ func (r sequenceResource) target() (respond.Target, bool) {
 			t, ok = respond.Target{Kind: respond.Instance, ID: id, Account: r.AccountID, Region: r.Region}, true
 		case strings.HasPrefix(id, "AKIA") && keyID.MatchString(id):
 			t, ok = respond.Target{Kind: respond.Key, ID: id, Account: r.AccountID}, true
+		case r.ResourceType == "IAM_INSTANCE_PROFILE":
+			t, ok = respond.Target{Kind: respond.Profile, ID: id, Account: r.AccountID}, profile.MatchString(id)
 		}
 	}
 	return t, ok

@@ -26,6 +26,8 @@ func TestWhatAPersonTypesIsReadOrRefused(t *testing.T) {
 		{respond.IsolateRole, "web+x", respond.Target{Kind: respond.Role, ID: "web+x"}},
 		{respond.IsolateRole, "arn:aws-cn:iam::111122223333:role/a/b/web", respond.Target{Kind: respond.Role, ID: "web", Account: "111122223333"}},
 		{respond.IsolateRole, "arn:aws:sts::111122223333:assumed-role/web/i-1", respond.Target{Kind: respond.Role, ID: "web", Account: "111122223333"}},
+		{respond.IsolateRole, "arn:aws:iam::111122223333:instance-profile/app/web", respond.Target{Kind: respond.Profile, ID: "web", Account: "111122223333"}},
+		{respond.StopInstance, "arn:aws:iam::111122223333:instance-profile/app/web", respond.Target{}},
 		{respond.DisableKey, "AKIAIOSFODNN7EXAMPLE", respond.Target{Kind: respond.Key, ID: "AKIAIOSFODNN7EXAMPLE"}},
 		{respond.StopInstance, "web", respond.Target{}},
 		{respond.StopInstance, "", respond.Target{}},
@@ -72,6 +74,11 @@ func TestWhatAFindingNamesIsFoundInBothItsForms(t *testing.T) {
 			{"uid":"arn:aws:ec2:us-east-1:111122223333:instance/i-00000000000000001"},{"uid":"i-00000000000000002","accountId":"444455556666","region":"us-east-2"},
 			{"uid":"i-00000000000000002","accountId":"444455556666","region":"us-east-2"},{"uid":"arn:aws:s3:::bucket"}]}}}}`,
 			[]string{"instance//111122223333/us-east-1/i-00000000000000001", "instance//444455556666/us-east-2/i-00000000000000002"}},
+		"roles of a sequence": {respond.IsolateRole, `{"accountId":"111122223333","region":"eu-west-1","service":{"detection":{"sequence":{"resources":[
+			{"uid":"arn:aws:iam::111122223333:instance-profile/app/web","resourceType":"IAM_INSTANCE_PROFILE"},{"uid":"batch","accountId":"444455556666","resourceType":"IAM_INSTANCE_PROFILE"},
+			{"uid":"ASIAIOSFODNN7EXAMPLE","accountId":"444455556666","resourceType":"ACCESS_KEY","data":{"accessKey":{"userName":"ci","userType":"AssumedRole"}}},
+			{"uid":"AKIAIOSFODNN7EXAMPLE","resourceType":"ACCESS_KEY","data":{"accessKey":{"userName":"bob","userType":"IAMUser"}}}]}}}}`,
+			[]string{"instance profile//111122223333//web", "instance profile//444455556666//batch", "role//444455556666//ci"}},
 	} {
 		got, err := Targets(tc.verb, findingOf(tc.raw))
 		var keys []string

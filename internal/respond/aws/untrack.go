@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"edrc/internal/fault"
 	"edrc/internal/respond"
 )
 
@@ -112,7 +113,7 @@ func (w *wait) about() string { return everything }
 
 func (w *wait) apply(ctx context.Context, s *session) (respond.Outcome, error) {
 	if err := s.d.Sleep(ctx, time.Duration(w.Seconds)*time.Second); err != nil {
-		return respond.Outcome{}, err
+		return respond.Outcome{}, fault.New(fault.Interrupted, "cut off while the open group lets EVERYTHING in and out: carry on at once (%w)", err)
 	}
 	return done("")
 }

@@ -92,6 +92,9 @@ func tables() map[string][]string {
 	for _, m := range wiz.Origins() {
 		add(wiz.Kind, "origin", m.Vendor, m.Ours)
 	}
+	for capability, scope := range wiz.Permissions() {
+		add(wiz.Kind, capability, scope)
+	}
 
 	for _, s := range guardduty.Severities() {
 		add(guardduty.Kind, "severity", fmt.Sprint("from ", s.From), s.Severity.String())
@@ -175,6 +178,7 @@ func TestEveryCapabilityOfAPermissionHasItsCommands(t *testing.T) {
 	}
 	for kind, permissions := range map[string]map[string]string{
 		crowdstrike.Kind: crowdstrike.Permissions(), defender.Kind: defender.Permissions(), carbonblack.Kind: carbonblack.Permissions(), cortex.Kind: cortex.Permissions(),
+		wiz.Kind: wiz.Permissions(),
 	} {
 		for capability := range permissions {
 			if !slices.Contains(named, capability) {

@@ -13,6 +13,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 func TestEachMissingPermissionIsNamedByCapability(t *testing.T) {
@@ -22,7 +23,7 @@ func TestEachMissingPermissionIsNamedByCapability(t *testing.T) {
 		permAlerts: {"alerts", "incidents"}, permNotes: {"notes"}, permNoteAdd: {"note add"}, permNoteRemove: {"note remove"}, permClose: {"resolve"},
 		permJobs: {"resolve"}, permDevices: {"hosts"}, permQuarantine: {"isolate"}, permUBSMeta: {"fetch"}, permUBSFile: {"fetch"},
 	} {
-		v.control(t, "permission", map[string]any{"permission": permission, "missing": true})
+		v.Control(t, "permission", map[string]any{"permission": permission, "missing": true})
 		h, err := c.Check(context.Background())
 		if got := slices.Sorted(maps.Keys(h.Missing)); err != nil || !slices.Equal(got, capabilities) {
 			t.Errorf("%s: missing %v, %v, want %v", permission, h.Missing, err, capabilities)
@@ -32,9 +33,9 @@ func TestEachMissingPermissionIsNamedByCapability(t *testing.T) {
 				t.Errorf("%s: %s needs %s", permission, name, what)
 			}
 		}
-		v.control(t, "permission", map[string]any{"permission": permission})
+		v.Control(t, "permission", map[string]any{"permission": permission})
 	}
-	if s := v.State(); v.MassChanges() > 0 || len(s.Isolated) > 0 || len(s.Notes) > 0 {
+	if s := v.lab.State(); v.lab.MassChanges() > 0 || len(s.Isolated) > 0 || len(s.Notes) > 0 {
 		t.Errorf("asking has changed something: %+v", s)
 	}
 }
@@ -45,7 +46,7 @@ func TestEveryCallNamesThePermissionThatItLacks(t *testing.T) {
 	ctx := context.Background()
 	id := v.AddFile(t, true)
 	v.Plant(t, id, "of another tool")
-	h, host := alert.Handle{ID: id, Note: id}, aHost(t, c, `LAB\DESK-001`)
+	h, host := alert.Handle{ID: id, Note: id}, sourcetest.Host(t, c, `LAB\DESK-001`)
 	for permission, do := range map[string]func() error{
 		permAlerts: func() error { _, err := c.Get(ctx, h); return err },
 		permNotes: func() error {
@@ -74,18 +75,18 @@ func TestEveryCallNamesThePermissionThatItLacks(t *testing.T) {
 		},
 		permUBSFile: func() error { _, err := c.fileLink(ctx, "fetch", v.files[0].SHA256); return err },
 	} {
-		v.control(t, "permission", map[string]any{"permission": permission, "missing": true})
+		v.Control(t, "permission", map[string]any{"permission": permission, "missing": true})
 		e, ok := errors.AsType[*fault.Error](do())
 		if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, permission) || !strings.Contains(e.Hint, "cbc-lab") {
 			t.Errorf("%s: %+v", permission, e)
 		}
-		v.control(t, "permission", map[string]any{"permission": permission})
+		v.Control(t, "permission", map[string]any{"permission": permission})
 	}
 }
 
 func TestAMissingLicenceIsNamed(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	v.control(t, "permission", map[string]any{"permission": "Enterprise EDR", "missing": true})
+	v.Control(t, "permission", map[string]any{"permission": "Enterprise EDR", "missing": true})
 	h, err := v.client(t, time.Minute).Check(context.Background())
 	if err != nil || len(h.Missing) != 1 || !strings.Contains(h.Missing["fetch"], "Enterprise EDR") || !h.Expires.IsZero() {
 		t.Errorf("%+v, %v", h, err)
@@ -109,12 +110,12 @@ func TestAKeyOfAnotherOrganisationIsSaidToBe(t *testing.T) {
 func TestARetiredEndpointIsToldFromAMissingAlert(t *testing.T) {
 	v := newVendor(t, world.Options{Alerts: 3})
 	c := v.client(t, time.Minute)
-	v.control(t, "retire", map[string]any{"path": "grouped_alerts", "retired": true})
+	v.Control(t, "retire", map[string]any{"path": "grouped_alerts", "retired": true})
 	h, err := c.Check(context.Background())
 	if err != nil || len(h.Missing) != 1 || h.Missing["incidents"] == "" {
 		t.Errorf("%+v, %v", h, err)
 	}
-	v.control(t, "retire", map[string]any{"path": "alerts/v7", "retired": true})
+	v.Control(t, "retire", map[string]any{"path": "alerts/v7", "retired": true})
 	_, err = c.Page(context.Background(), source.Stream{Name: streamName}, source.Window{By: source.Created, From: noon, To: noon}, "")
 	e, ok := errors.AsType[*fault.Error](err)
 	if !ok || e.Kind != fault.Unsupported || !strings.Contains(e.Hint, "url") || !strings.Contains(e.Msg, "/alerts/_search") {

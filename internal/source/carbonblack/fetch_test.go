@@ -14,6 +14,7 @@ import (
 	"edrc/internal/lab/world"
 	"edrc/internal/sample"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 const metaPath = "GET " + orgUBS + "sha256/" + aHash + "/metadata"
@@ -82,7 +83,7 @@ func TestAMissingPermissionAndLicenceAreNamed(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	ready := ticket{Way: wayStore, SHA256: aHash}.step(source.FetchReady, source.Ticket{Handle: handle()}, 0, "")
-	_, err = c.OpenFetch(context.Background(), ready.Ticket, "p", newSpool(t))
+	_, err = c.OpenFetch(context.Background(), ready.Ticket, "p", sourcetest.Spool(t))
 	if e, _ = errors.AsType[*fault.Error](err); e == nil || !strings.Contains(e.Hint, permUBSFile) || !strings.Contains(e.Hint, licenceUBS) {
 		t.Errorf("%+v", e)
 	}
@@ -145,13 +146,13 @@ func TestTheKeyNeverReachesTheStorageAndNoRedirectIsFollowed(t *testing.T) {
 			s := &storage{reply: &tc.reply, script: &script{replies: map[string]string{
 				"POST " + orgUBS + "file/_download": `200 {"found":[{"sha256":"` + aHash + `","url":"https://x.s3.amazonaws.com/a.zip?X-Amz-Signature=1"}]}`}}}
 			c, err := New(Options{URL: "https://defense.conferdeploy.net", OrgKey: "7DESJ9GN", APIID: "ABCDEFGHIJ", APISecret: httpx.Literal(secretOfTests)},
-				Env{Name: "cbc-prod", HTTP: httpx.Config{Transport: s, Attempts: 1, Sleep: noSleep}})
+				Env{Name: "cbc-prod", HTTP: httpx.Config{Transport: s, Attempts: 1, Sleep: sourcetest.NoSleep}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
 			ready := ticket{Way: wayStore, SHA256: aHash}.step(source.FetchReady, source.Ticket{Handle: handle()}, 0, "")
-			if _, err := c.OpenFetch(context.Background(), ready.Ticket, "p", newSpool(t)); !fault.Is(err, tc.kind) {
+			if _, err := c.OpenFetch(context.Background(), ready.Ticket, "p", sourcetest.Spool(t)); !fault.Is(err, tc.kind) {
 				t.Errorf("%v, want %s", err, tc.kind)
 			}
 			if len(s.seen) != 1 || len(s.seen[0].Header["X-Auth-Token"]) > 0 || s.seen[0].URL.RawQuery != "X-Amz-Signature=1" {
@@ -181,14 +182,14 @@ func TestTheKeyStaysWhereItBelongs(t *testing.T) {
 func TestTheLabsStorageNeverSeesTheKey(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	c := v.client(t, time.Minute)
-	id := v.Vendor.AddFile(3, true)
-	v.control(t, "links", map[string]any{"count": linkTries - 1}) // the store fails now and then
+	id := v.lab.AddFile(3, true)
+	v.Control(t, "links", map[string]any{"count": linkTries - 1}) // the store fails now and then
 	f := alert.File{Hashes: alert.NewHashes(v.files[3].SHA256)}
 	step, err := c.StartFetch(context.Background(), source.FetchRequest{Handle: alert.Handle{ID: id}, File: f, Attempt: 1})
 	if err != nil || step.State != source.FetchReady {
 		t.Fatalf("%+v, %v", step, err)
 	}
-	a, err := c.OpenFetch(context.Background(), step.Ticket, "Infected_1", newSpool(t))
+	a, err := c.OpenFetch(context.Background(), step.Ticket, "Infected_1", sourcetest.Spool(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,14 +198,14 @@ func TestTheLabsStorageNeverSeesTheKey(t *testing.T) {
 	if err != nil || !in.Encrypted || a.Password() != "Infected_1" {
 		t.Errorf("%+v, %v", in, err)
 	}
-	if n := v.Leaks(); n > 0 || v.State().Downloads != 1 {
-		t.Errorf("%d leaks, %d downloads", n, v.State().Downloads)
+	if n := v.lab.Leaks(); n > 0 || v.lab.State().Downloads != 1 {
+		t.Errorf("%d leaks, %d downloads", n, v.lab.State().Downloads)
 	}
-	v.control(t, "links", map[string]any{"count": linkTries})
-	if _, err := c.OpenFetch(context.Background(), step.Ticket, "Infected_1", newSpool(t)); !fault.Is(err, fault.Unavailable) {
+	v.Control(t, "links", map[string]any{"count": linkTries})
+	if _, err := c.OpenFetch(context.Background(), step.Ticket, "Infected_1", sourcetest.Spool(t)); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("a store that fails on: %v", err)
 	}
-	v.control(t, "file", map[string]any{"sha256": v.files[3].SHA256, "held": true, "cut": true})
+	v.Control(t, "file", map[string]any{"sha256": v.files[3].SHA256, "held": true, "cut": true})
 	if step, err := c.StartFetch(context.Background(), source.FetchRequest{Handle: alert.Handle{ID: id}, File: f, Attempt: 2}); err != nil || step.State != source.FetchNone {
 		t.Errorf("a file that was cut off: %+v, %v", step, err)
 	}

@@ -13,15 +13,15 @@ import (
 
 func TestAThreatHasAllOfItsAlerts(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	ids := v.Vendor.Add(9, time.Hour, false)
+	ids := v.lab.Add(9, time.Hour, false)
 	c := v.client(t, time.Minute)
 	first, err := c.Get(context.Background(), alert.Handle{ID: ids[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.control(t, "touch", map[string]any{"id": ids[0], "status": "CLOSED"})
-	v.control(t, "touch", map[string]any{"id": ids[1], "status": "IN_PROGRESS"})
-	v.control(t, "touch", map[string]any{"id": ids[2], "status": "CLOSED"})
+	v.Control(t, "touch", map[string]any{"id": ids[0], "status": "CLOSED"})
+	v.Control(t, "touch", map[string]any{"id": ids[1], "status": "IN_PROGRESS"})
+	v.Control(t, "touch", map[string]any{"id": ids[2], "status": "CLOSED"})
 	in, err := c.GetIncident(context.Background(), first[0].Group)
 	if err != nil || in.ID != first[0].Group || in.Ref.String() != "cbc-lab:incident/"+in.ID || len(in.Alerts) != 3 || in.Status != alert.StatusInProgress || in.Title == "" || in.URL == "" || len(in.Raw) == 0 {
 		t.Fatalf("%+v, %v", in, err)

@@ -13,26 +13,14 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
-
-// aHost is a device of the lab.
-func aHost(t *testing.T, c *Client, name string) alert.Host {
-	t.Helper()
-	for h, err := range c.FindHosts(context.Background(), name) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return h
-	}
-	t.Fatalf("no host %q", name)
-	return alert.Host{}
-}
 
 func TestAHostIsIsolatedAndReleased(t *testing.T) {
 	clock := time.Now()
 	v := newVendor(t, world.Options{Now: func() time.Time { return clock }, FetchTime: time.Minute})
 	c := v.client(t, time.Minute)
-	h := aHost(t, c, `LAB\DESK-001`)
+	h := sourcetest.Host(t, c, `LAB\DESK-001`)
 	is := func(want source.IsolationState, op source.Operation) {
 		t.Helper()
 		got, err := c.Isolation(context.Background(), h, op)
@@ -49,7 +37,7 @@ func TestAHostIsIsolatedAndReleased(t *testing.T) {
 	is(source.IsolationNone, source.Operation{}) // the product does not tell more
 	clock = clock.Add(2 * time.Minute)
 	is(source.IsolationIsolated, op)
-	if got := v.State().Isolated; !slices.Equal(got, []string{h.Name}) {
+	if got := v.lab.State().Isolated; !slices.Equal(got, []string{h.Name}) {
 		t.Errorf("the vendor has isolated %v", got)
 	}
 	if again, err := c.Isolate(context.Background(), h, source.Containment{Mode: "full"}); err != nil || again.ID == "" {
@@ -64,7 +52,7 @@ func TestAHostIsIsolatedAndReleased(t *testing.T) {
 	is(source.IsolationIsolated, source.Operation{})
 	clock = clock.Add(2 * time.Minute)
 	is(source.IsolationNone, op)
-	if got := v.State().Isolated; len(got) > 0 {
+	if got := v.lab.State().Isolated; len(got) > 0 {
 		t.Errorf("the vendor has isolated %v", got)
 	}
 }
@@ -73,8 +61,8 @@ func TestAnOfflineHostStaysOnItsWayUntilItIsBack(t *testing.T) {
 	clock := time.Now()
 	v := newVendor(t, world.Options{Now: func() time.Time { return clock }})
 	c := v.client(t, time.Minute)
-	h := aHost(t, c, `LAB\DESK-002`)
-	v.control(t, "offline", map[string]any{"host": h.Name})
+	h := sourcetest.Host(t, c, `LAB\DESK-002`)
+	v.Control(t, "offline", map[string]any{"host": h.Name})
 	op, err := c.Isolate(context.Background(), h, source.Containment{})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +71,7 @@ func TestAnOfflineHostStaysOnItsWayUntilItIsBack(t *testing.T) {
 	if got, err := c.Isolation(context.Background(), h, op); err != nil || got.State != source.IsolationIsolating || got.Reachable {
 		t.Errorf("offline: %+v, %v", got, err)
 	}
-	v.control(t, "offline", map[string]any{"host": h.Name, "online": true})
+	v.Control(t, "offline", map[string]any{"host": h.Name, "online": true})
 	if got, err := c.Isolation(context.Background(), h, op); err != nil || got.State != source.IsolationIsolated || !got.Reachable {
 		t.Errorf("back: %+v, %v", got, err)
 	}

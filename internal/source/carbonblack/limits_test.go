@@ -12,6 +12,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // none makes small alerts, where there are many.
@@ -62,15 +63,15 @@ func TestEveryAlertBeyondTheVendorsReachIsSeenOnce(t *testing.T) {
 		feeds []source.Change
 	}{
 		"at different times": {func(v *vendor) []string {
-			return append(v.Vendor.Add(8300, 3*time.Hour, false), v.Vendor.Add(2600, time.Hour, true)...)
+			return append(v.lab.Add(8300, 3*time.Hour, false), v.lab.Add(2600, time.Hour, true)...)
 		}, []source.Change{source.Created}},
 		"of one moment": {func(v *vendor) []string {
-			return append(v.Vendor.Add(10_700, time.Hour, true), v.Vendor.Add(500, time.Hour, false)...)
+			return append(v.lab.Add(10_700, time.Hour, true), v.lab.Add(500, time.Hour, false)...)
 		}, []source.Change{source.Updated}},
 		"of one moment and one type": {func(v *vendor) []string {
-			ids := v.Vendor.Add(20, 2*time.Hour, false)
+			ids := v.lab.Add(20, 2*time.Hour, false)
 			for severity := range 10 {
-				ids = append(ids, v.AddAlike(1060, time.Hour, "WATCHLIST", severity+1)...)
+				ids = append(ids, v.lab.AddAlike(1060, time.Hour, "WATCHLIST", severity+1)...)
 			}
 			return ids
 		}, nil},
@@ -97,7 +98,7 @@ func TestEveryAlertBeyondTheVendorsReachIsSeenOnce(t *testing.T) {
 func TestAlertsThatChangeOrGoOnTheWayMoveNoOthers(t *testing.T) {
 	for _, by := range []source.Change{source.Created, source.Updated} {
 		v := newVendor(t, world.Options{Files: none()})
-		ids := v.Vendor.Add(2500, 2*time.Hour, false) // newest first
+		ids := v.lab.Add(2500, 2*time.Hour, false) // newest first
 		c := v.client(t, time.Minute)
 		w := source.Window{By: by, From: time.Now().Add(-4 * time.Hour), To: time.Now().Add(-time.Minute)}
 		p, err := c.Page(context.Background(), source.Stream{Name: streamName}, w, "")
@@ -108,7 +109,7 @@ func TestAlertsThatChangeOrGoOnTheWayMoveNoOthers(t *testing.T) {
 		var gone []string
 		for i, a := range p.Alerts {
 			if seen[a.ID] = true; i%4 == 0 {
-				v.control(t, "touch", map[string]any{"id": a.ID}) // it leaves a window by change
+				v.Control(t, "touch", map[string]any{"id": a.ID}) // it leaves a window by change
 			} else if i%4 == 1 {
 				gone = append(gone, a.ID)
 			}
@@ -133,7 +134,7 @@ func TestAlertsThatChangeOrGoOnTheWayMoveNoOthers(t *testing.T) {
 
 func TestMoreOfOneKindAndMomentThanTheCloudGivesIsNotPassedOver(t *testing.T) {
 	v := newVendor(t, world.Options{Files: none()})
-	v.AddAlike(10_100, time.Hour, "CB_ANALYTICS", 5)
+	v.lab.AddAlike(10_100, time.Hour, "CB_ANALYTICS", 5)
 	var err error
 	for _, err = range v.client(t, time.Minute).List(context.Background(), alert.Query{Since: time.Now().Add(-2 * time.Hour)}) {
 		if err != nil {
@@ -147,7 +148,7 @@ func TestMoreOfOneKindAndMomentThanTheCloudGivesIsNotPassedOver(t *testing.T) {
 
 func TestAlertsOlderThanTheVendorsDefaultAreSeen(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	want := v.Vendor.Add(3, 100*24*time.Hour, false)
+	want := v.lab.Add(3, 100*24*time.Hour, false)
 	slices.Sort(want)
 	c := v.client(t, time.Minute)
 	if got := listed(t, c, alert.Query{}); !slices.Equal(got, want) {
@@ -160,7 +161,7 @@ func TestAlertsOlderThanTheVendorsDefaultAreSeen(t *testing.T) {
 	if has, err := c.ProbeNotes(context.Background(), hs...); err != nil || len(has) != 3 {
 		t.Errorf("probed %d alerts, %v", len(has), err)
 	}
-	v.control(t, "touch", map[string]any{"id": want[1]})
+	v.Control(t, "touch", map[string]any{"id": want[1]})
 	now := time.Now()
 	if got := fed(t, c, source.Window{By: source.Updated, From: now.Add(-time.Hour), To: now.Add(time.Minute)}); !slices.Equal(got, want[1:2]) {
 		t.Errorf("an old alert that changed: %v", got)
@@ -174,7 +175,7 @@ func TestAlertsOlderThanTheVendorsDefaultAreSeen(t *testing.T) {
 func TestManyIDsGoInBatches(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	var hs []alert.Handle
-	for _, id := range v.Vendor.Add(1300, time.Hour, false) {
+	for _, id := range v.lab.Add(1300, time.Hour, false) {
 		hs = append(hs, alert.Handle{ID: id, Note: id})
 	}
 	c := v.client(t, time.Minute)
@@ -188,42 +189,24 @@ func TestManyIDsGoInBatches(t *testing.T) {
 
 func TestEveryThreatBeyondTheVendorsReachIsSeenOnce(t *testing.T) {
 	v := newVendor(t, world.Options{Files: none()})
-	v.AddThreats(10_401, time.Minute)
-	old := v.Vendor.Add(3, 90*24*time.Hour, false) // one threat
-	seen := map[string]bool{}
-	for in, err := range v.client(t, time.Minute).ListIncidents(context.Background(), alert.Query{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if seen[in.ID] {
-			t.Fatalf("threat %s comes twice", in.ID)
-		}
-		if seen[in.ID] = true; len(in.Alerts) != 1 && len(in.Alerts) != len(old) {
+	v.lab.AddThreats(10_401, time.Minute)
+	old := v.lab.Add(3, 90*24*time.Hour, false) // one threat
+	threats := sourcetest.Once(t, v.client(t, time.Minute).ListIncidents(t.Context(), alert.Query{}), func(in alert.Incident) string { return in.ID })
+	for _, in := range threats {
+		if len(in.Alerts) != 1 && len(in.Alerts) != len(old) {
 			t.Errorf("threat %s has %d alerts", in.ID, len(in.Alerts))
 		}
 	}
-	if len(seen) != 10_402 {
-		t.Errorf("%d threats, want 10402", len(seen))
+	if len(threats) != 10_402 {
+		t.Errorf("%d threats, want 10402", len(threats))
 	}
 }
 
 func TestEveryDeviceBeyondTheVendorsReachIsSeenOnce(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	v.AddDevices(10_500)
-	seen := map[string]bool{}
+	v.lab.AddDevices(10_500)
 	c := v.client(t, time.Minute)
-	for h, err := range c.FindHosts(context.Background(), "farm-*") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if seen[h.ID] || !strings.HasPrefix(h.Name, `LAB\FARM-`) {
-			t.Fatalf("host %s %s comes twice, or is another", h.ID, h.Name)
-		}
-		seen[h.ID] = true
-	}
-	if len(seen) != 10_500 {
-		t.Errorf("%d hosts, want 10500", len(seen))
-	}
+	sourcetest.HostsOnce(t, c, 10_500, `LAB\FARM-`)
 	for _, name := range []string{"farm-10499", `lab\farm-10499`, `LAB\FARM-10499`} {
 		n := 0
 		for h, err := range c.FindHosts(context.Background(), name) {
@@ -265,7 +248,7 @@ func TestHostileWordsFindNothingAndBreakNothing(t *testing.T) {
 			t.Errorf("isolate %.20q: %v, %v", word, op, err)
 		}
 	}
-	if s := v.State(); v.MassChanges() > 0 || len(s.Isolated) > 0 || len(s.Notes) > 0 {
+	if s := v.lab.State(); v.lab.MassChanges() > 0 || len(s.Isolated) > 0 || len(s.Notes) > 0 {
 		t.Errorf("something was changed: %+v", s)
 	}
 }
@@ -274,7 +257,7 @@ func TestNotesOfOneRunAreThereOnceWhateverIsLost(t *testing.T) {
 	for _, lag := range []time.Duration{0, time.Hour} {
 		t.Run(fmt.Sprint(lag), func(t *testing.T) {
 			v := newVendor(t, world.Options{NoteLag: lag, Echo: true})
-			id := v.Vendor.Add(1, time.Hour, false)[0]
+			id := v.lab.Add(1, time.Hour, false)[0]
 			c := v.client(t, time.Minute)
 			const marker = "[edrc:5b1f09c2a94e7d10]"
 			body := strings.Repeat("é", c.Traits().NoteMax-len(marker)-1) + "\n" + marker

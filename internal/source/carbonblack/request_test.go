@@ -12,8 +12,6 @@ import (
 	"edrc/internal/source"
 )
 
-func noSleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
-
 // handle is the alert of the tests.
 func handle() alert.Handle { return alert.Handle{ID: one, Note: one} }
 

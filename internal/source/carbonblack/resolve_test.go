@@ -11,6 +11,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
+	"edrc/internal/source"
 )
 
 var closing = alert.Resolution{Status: alert.StatusResolved, Verdict: "true_positive", Reason: "seen before"}
@@ -27,8 +28,8 @@ func TestAJobIsFollowedToItsEndAndTheAlertIsTheProof(t *testing.T) {
 	} {
 		t.Run("jobs "+mode, func(t *testing.T) {
 			v := newVendor(t, world.Options{})
-			ids := v.Vendor.Add(3, time.Hour, false)
-			v.control(t, "jobs", map[string]any{"mode": mode})
+			ids := v.lab.Add(3, time.Hour, false)
+			v.Control(t, "jobs", map[string]any{"mode": mode})
 			a, err := v.client(t, time.Minute).Resolve(context.Background(), alert.Handle{ID: ids[1]}, closing)
 			if (err != nil) != (tc.kind != "") || err != nil && !fault.Is(err, tc.kind) {
 				t.Errorf("%v, want kind %q", err, tc.kind)
@@ -38,8 +39,8 @@ func TestAJobIsFollowedToItsEndAndTheAlertIsTheProof(t *testing.T) {
 					t.Errorf("%s: %+v, want %s", name, f, tc.outcome)
 				}
 			}
-			if n := v.MassChanges(); n > 0 || len(v.State().Notes) > 0 {
-				t.Errorf("%d changes of everything, notes %v", n, v.State().Notes)
+			if n := v.lab.MassChanges(); n > 0 || len(v.lab.State().Notes) > 0 {
+				t.Errorf("%d changes of everything, notes %v", n, v.lab.State().Notes)
 			}
 		})
 	}
@@ -47,7 +48,7 @@ func TestAJobIsFollowedToItsEndAndTheAlertIsTheProof(t *testing.T) {
 
 func TestOnlyTheNamedAlertIsChanged(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	ids := v.Vendor.Add(30, time.Hour, false)
+	ids := v.lab.Add(30, time.Hour, false)
 	c := v.client(t, time.Minute)
 	if _, err := c.Resolve(context.Background(), alert.Handle{ID: ids[7]}, closing); err != nil {
 		t.Fatal(err)
@@ -145,8 +146,8 @@ func TestAJobThatIsNeverKnownIsInDoubtAndNotDone(t *testing.T) {
 
 func TestAnInterruptedChangeIsPending(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	id := v.Vendor.Add(1, time.Hour, false)[0]
-	v.control(t, "jobs", map[string]any{"mode": "stuck"})
+	id := v.lab.Add(1, time.Hour, false)[0]
+	v.Control(t, "jobs", map[string]any{"mode": "stuck"})
 	c := v.client(t, time.Minute)
 	ctx, cancel := context.WithCancel(context.Background())
 	naps := 0

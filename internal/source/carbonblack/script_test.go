@@ -1,14 +1,13 @@
 package carbonblack
 
 import (
-	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"edrc/internal/httpx"
+	"edrc/internal/source/sourcetest"
 )
 
 // script is the cloud in memory, saying what it is told to: the replies that a
@@ -23,15 +22,11 @@ type script struct {
 const secretOfTests = "VERYSECRETVERYSECRET"
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
-		_ = r.Body.Close()
-	}
+	body := sourcetest.Body(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := r.Method + " " + r.URL.Path
-	s.sent = append(s.sent, strings.TrimSpace(key+" "+string(body)))
+	s.sent = append(s.sent, strings.TrimSpace(key+" "+body))
 	s.heads = append(s.heads, r.Header)
 	reply, ok := s.replies[key]
 	if now, later, more := strings.Cut(reply, "\n"); more {
@@ -40,20 +35,19 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		reply = `404 {"error_code":"NOT_FOUND","message":"not found"}`
 	}
-	status, text, _ := strings.Cut(reply, " ")
-	code, _ := strconv.Atoi(status)
-	header := http.Header{"Date": {"Sun, 22 Nov 2026 12:00:00 GMT"}, "Content-Type": {"application/json"}}
+	resp := sourcetest.Reply(r, reply)
+	_, text, _ := strings.Cut(reply, " ")
 	if to, ok := strings.CutPrefix(text, "-> "); ok {
-		header.Set("Location", to)
+		resp.Header.Set("Location", to)
 	}
-	return &http.Response{StatusCode: code, Request: r, ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)), Header: header}, nil
+	return resp, nil
 }
 
 func scripted(t *testing.T, replies map[string]string) (*Client, *script) {
 	t.Helper()
 	s := &script{replies: replies}
 	c, err := New(Options{URL: "https://defense.conferdeploy.net", OrgKey: "7DESJ9GN", APIID: "ABCDEFGHIJ", APISecret: httpx.Literal(secretOfTests)},
-		Env{Name: "cbc-prod", HTTP: httpx.Config{Transport: s, Attempts: 1, Sleep: noSleep}})
+		Env{Name: "cbc-prod", HTTP: httpx.Config{Transport: s, Attempts: 1, Sleep: sourcetest.NoSleep}})
 	if err != nil {
 		t.Fatal(err)
 	}

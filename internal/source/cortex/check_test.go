@@ -11,6 +11,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 func TestCheckNamesTheMissingPermissionOfEachCapability(t *testing.T) {
@@ -26,7 +27,7 @@ func TestCheckNamesTheMissingPermissionOfEachCapability(t *testing.T) {
 			permRetrieve:   {"fetch from the endpoint": permRetrieve},
 			"licence":      {"isolate": licence, "fetch from the endpoint": licence},
 		} {
-			v.control(t, "permission", map[string]any{"permission": lacks, "missing": true})
+			v.Control(t, "permission", map[string]any{"permission": lacks, "missing": true})
 			h, err := v.client(t, time.Minute).Check(context.Background())
 			if err != nil || !maps.Equal(h.Missing, want) || h.Tenant == "" || !strings.Contains(h.Identity, v.options.KeyID) {
 				t.Errorf("without %q: %+v, %v", lacks, h, err)
@@ -39,7 +40,7 @@ func TestCheckNamesTheMissingPermissionOfEachCapability(t *testing.T) {
 			if s := v.lab.State(); len(s.Notes)+len(s.Isolated)+s.Fetches > 0 {
 				t.Errorf("the check changed something: %+v", s)
 			}
-			v.control(t, "permission", map[string]any{"permission": lacks, "missing": false})
+			v.Control(t, "permission", map[string]any{"permission": lacks, "missing": false})
 		}
 		h, err := v.client(t, time.Minute).Check(context.Background())
 		if want := strings.TrimPrefix(t.Name()[strings.LastIndex(t.Name(), "/"):], "/"); err != nil || h.Version != want {
@@ -54,7 +55,7 @@ func TestEveryCallNamesThePermissionThatItLacks(t *testing.T) {
 		ctx := context.Background()
 		id := v.AddFile(t, true)
 		r := fetchRequest(t, c, id)
-		host := machine(t, c)
+		host := sourcetest.Host(t, c, "win-anna")
 		for lacks, do := range map[string]func() error{
 			permAlerts: func() error { _, err := c.Get(ctx, r.Handle); return err },
 			permAlertsEdit: func() error {
@@ -68,20 +69,20 @@ func TestEveryCallNamesThePermissionThatItLacks(t *testing.T) {
 			permIsolate:   func() error { _, err := c.Isolate(ctx, host, source.Containment{}); return err },
 			permRetrieve:  func() error { _, err := c.StartFetch(ctx, r); return err },
 		} {
-			v.control(t, "permission", map[string]any{"permission": lacks, "missing": true})
+			v.Control(t, "permission", map[string]any{"permission": lacks, "missing": true})
 			e, ok := errors.AsType[*fault.Error](do())
 			if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, lacks) || !strings.Contains(e.Hint, "cortex-lab") {
 				t.Errorf("%s: %+v", lacks, e)
 			}
-			v.control(t, "permission", map[string]any{"permission": lacks, "missing": false})
+			v.Control(t, "permission", map[string]any{"permission": lacks, "missing": false})
 		}
 	})
 }
 
 func TestARetiredCallOfTheLabIsNamed(t *testing.T) {
 	versions(t, func(t *testing.T, v *vendor) {
-		v.control(t, "retire", map[string]any{"path": "v2/alerts/"})
-		v.control(t, "retire", map[string]any{"path": "v1/issue/"})
+		v.Control(t, "retire", map[string]any{"path": "v2/alerts/"})
+		v.Control(t, "retire", map[string]any{"path": "v1/issue/"})
 		c := v.client(t, time.Minute)
 		for a, err := range c.List(context.Background(), alert.Query{}) {
 			if !fault.Is(err, fault.Unsupported) || !strings.Contains(err.Error(), "does not offer") {

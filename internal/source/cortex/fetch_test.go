@@ -15,17 +15,8 @@ import (
 	"edrc/internal/lab/world"
 	"edrc/internal/sample"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
-
-func newSpool(t *testing.T) *sample.Spool {
-	t.Helper()
-	spool, err := sample.OpenSpool(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = spool.Close() })
-	return spool
-}
 
 // request is about the file of one of the lab's alerts.
 func fetchRequest(t *testing.T, c *Client, id string) source.FetchRequest {
@@ -40,7 +31,7 @@ func fetchRequest(t *testing.T, c *Client, id string) source.FetchRequest {
 func TestAnArchiveIsOpenedWhateverItsPassword(t *testing.T) {
 	for _, password := range []string{"", "suspicious", "infected", "Derived_1"} {
 		v := newVendor(t, world.Options{})
-		v.control(t, "archive", map[string]any{"password": password})
+		v.Control(t, "archive", map[string]any{"password": password})
 		c, ctx := v.client(t, time.Minute), context.Background()
 		r := fetchRequest(t, c, v.AddFile(t, true))
 		step, err := c.StartFetch(ctx, r)
@@ -50,7 +41,7 @@ func TestAnArchiveIsOpenedWhateverItsPassword(t *testing.T) {
 		if err != nil || step.State != source.FetchReady {
 			t.Fatalf("%q: %+v, %v", password, step, err)
 		}
-		a, err := c.OpenFetch(ctx, step.Ticket, r.Password, newSpool(t))
+		a, err := c.OpenFetch(ctx, step.Ticket, r.Password, sourcetest.Spool(t))
 		if err != nil {
 			t.Fatalf("%q: %v", password, err)
 		}
@@ -62,12 +53,12 @@ func TestAnArchiveIsOpenedWhateverItsPassword(t *testing.T) {
 	}
 	// One that none opens is handed on, and says so when it is inspected.
 	v := newVendor(t, world.Options{})
-	v.control(t, "archive", map[string]any{"password": "of somebody else"})
+	v.Control(t, "archive", map[string]any{"password": "of somebody else"})
 	c, ctx := v.client(t, time.Minute), context.Background()
 	r := fetchRequest(t, c, v.AddFile(t, true))
 	step, _ := c.StartFetch(ctx, r)
 	step, _ = c.PollFetch(ctx, step.Ticket)
-	a, err := c.OpenFetch(ctx, step.Ticket, r.Password, newSpool(t))
+	a, err := c.OpenFetch(ctx, step.Ticket, r.Password, sourcetest.Spool(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +170,7 @@ func TestTheCredentialGoesToTheTenantAlone(t *testing.T) {
 	} {
 		c, s := scripted(t, map[string][]string{"v1/actions/file_retrieval_details": {`200 {"reply":{"data":{"` + aid + `":"` + link + `"}}}`},
 			"v1/download/abc": {"200 " + body.String()}})
-		a, err := c.OpenFetch(context.Background(), readyTicket(), "Derived_1", newSpool(t))
+		a, err := c.OpenFetch(context.Background(), readyTicket(), "Derived_1", sourcetest.Spool(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +181,7 @@ func TestTheCredentialGoesToTheTenantAlone(t *testing.T) {
 	}
 	for _, link := range []string{"http://api-acme.xdr.us.paloaltonetworks.com/x", "file:///etc/passwd", "http://127.0.0.1/x"} {
 		c, s := scripted(t, map[string][]string{"v1/actions/file_retrieval_details": {`200 {"reply":{"data":{"` + aid + `":"` + link + `"}}}`}})
-		if a, err := c.OpenFetch(context.Background(), readyTicket(), "x", newSpool(t)); err == nil || len(s.asked) > 1 {
+		if a, err := c.OpenFetch(context.Background(), readyTicket(), "x", sourcetest.Spool(t)); err == nil || len(s.asked) > 1 {
 			t.Errorf("%q was followed: %v, %v", link, a, err)
 		}
 	}
@@ -202,7 +193,7 @@ func TestADownloadThatIsNoArchiveIsTriedAgain(t *testing.T) {
 		"200 <html>login</html>": fault.Unavailable, `200 {"reply":{}}`: fault.Unavailable, "404 {}": fault.Gone, "410 {}": fault.Gone, "403 {}": fault.Denied, "200 MZ": fault.Corrupt,
 	} {
 		c, _ := scripted(t, map[string][]string{"v1/actions/file_retrieval_details": details, "v1/download/abc": {body}})
-		if a, err := c.OpenFetch(context.Background(), readyTicket(), "x", newSpool(t)); !fault.Is(err, want) {
+		if a, err := c.OpenFetch(context.Background(), readyTicket(), "x", sourcetest.Spool(t)); !fault.Is(err, want) {
 			t.Errorf("%s: %v, %v", body, a, err)
 		}
 	}

@@ -73,7 +73,7 @@ func TestAnAlertIsReadByTheCallThatItCameFrom(t *testing.T) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		// The tenant goes on to 5.x: what is stored can still be read and annotated.
-		v.control(t, "version", map[string]any{"version": "5"})
+		v.Control(t, "version", map[string]any{"version": "5"})
 		c := v.client(t, time.Minute)
 		again, err := c.Get(ctx, got[0].Handle)
 		if err != nil || len(again) != 1 || string(again[0].Locator) != string(got[0].Locator) || again[0].Note != got[0].Note {

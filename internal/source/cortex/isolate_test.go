@@ -12,37 +12,16 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
-
-// machine gives one host of the lab.
-func machine(t *testing.T, c *Client) alert.Host {
-	t.Helper()
-	for h, err := range c.FindHosts(context.Background(), "win-anna") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return h
-	}
-	t.Fatal("no host")
-	return alert.Host{}
-}
-
-func wantState(t *testing.T, c *Client, h alert.Host, op source.Operation, want source.IsolationState, reachable bool) source.Isolation {
-	t.Helper()
-	got, err := c.Isolation(context.Background(), h, op)
-	if err != nil || got.State != want || got.Reachable != reachable {
-		t.Errorf("%+v, %v; want %s", got, err, want)
-	}
-	return got
-}
 
 func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 	for _, faults := range []string{"", "reset@after=1", "500@after=1", "truncate@after=1", "429=0.4"} {
 		v := newVendor(t, world.Options{})
 		c := v.client(t, time.Minute)
-		h := machine(t, c)
+		h := sourcetest.Host(t, c, "win-anna")
 		ctx := context.Background()
-		wantState(t, c, h, source.Operation{}, source.IsolationNone, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationNone, true)
 		v.FetchTime(t, time.Hour)
 		v.Faults(t, faults)
 		op, err := c.Isolate(ctx, h, source.Containment{Mode: "full"})
@@ -53,9 +32,9 @@ func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 			t.Errorf("%s: a second time is %v, %v", faults, again, err)
 		}
 		v.Faults(t, "")
-		wantState(t, c, h, op, source.IsolationIsolating, true)
+		sourcetest.WantIsolation(t, c, h, op, source.IsolationIsolating, true)
 		v.FetchTime(t, 0)
-		if is := wantState(t, c, h, op, source.IsolationIsolated, true); is.Since.IsZero() {
+		if is := sourcetest.WantIsolation(t, c, h, op, source.IsolationIsolated, true); is.Since.IsZero() {
 			t.Error("it does not tell since when")
 		}
 		if got := v.lab.State().Isolated; !slices.Equal(got, []string{h.Name}) {
@@ -68,9 +47,9 @@ func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 			t.Fatalf("%s: %v", faults, err)
 		}
 		v.Faults(t, "")
-		wantState(t, c, h, op, source.IsolationReleasing, true)
+		sourcetest.WantIsolation(t, c, h, op, source.IsolationReleasing, true)
 		v.FetchTime(t, 0)
-		wantState(t, c, h, op, source.IsolationNone, true)
+		sourcetest.WantIsolation(t, c, h, op, source.IsolationNone, true)
 		if got := v.lab.State().Isolated; len(got) > 0 {
 			t.Errorf("%s: isolated are %v", faults, got)
 		}
@@ -80,14 +59,14 @@ func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 func TestAnIsolationWhoseAnswerWasLostIsSentOnce(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	c := v.client(t, time.Minute)
-	h := machine(t, c)
+	h := sourcetest.Host(t, c, "win-anna")
 	v.Faults(t, "reset@before=1")
 	if op, err := c.Isolate(context.Background(), h, source.Containment{}); !fault.Is(err, fault.InDoubt) {
 		t.Errorf("%v, %v", op, err)
 	}
 	v.Faults(t, "")
 	n := 0
-	for _, asked := range v.front.asked {
+	for _, asked := range v.Asked() {
 		if strings.HasSuffix(asked, "/endpoints/isolate") {
 			n++
 		}
@@ -100,15 +79,15 @@ func TestAnIsolationWhoseAnswerWasLostIsSentOnce(t *testing.T) {
 func TestAnOfflineHostStaysPending(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	c := v.client(t, time.Minute)
-	h := machine(t, c)
-	v.control(t, "offline", map[string]any{"host": h.ID, "online": false})
+	h := sourcetest.Host(t, c, "win-anna")
+	v.Control(t, "offline", map[string]any{"host": h.ID, "online": false})
 	op, err := c.Isolate(context.Background(), h, source.Containment{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantState(t, c, h, op, source.IsolationIsolating, false)
-	v.control(t, "offline", map[string]any{"host": h.ID, "online": true})
-	wantState(t, c, h, op, source.IsolationIsolated, true)
+	sourcetest.WantIsolation(t, c, h, op, source.IsolationIsolating, false)
+	v.Control(t, "offline", map[string]any{"host": h.ID, "online": true})
+	sourcetest.WantIsolation(t, c, h, op, source.IsolationIsolated, true)
 }
 
 func TestAnActionThatCameToNothingIsSaid(t *testing.T) {
@@ -133,7 +112,7 @@ func TestAnActionThatCameToNothingIsSaid(t *testing.T) {
 	} {
 		for _, data := range []string{`{}`, `[]`, `null`, `{"` + aid + `":"PENDING"}`, `{"` + aid + `":"IN_PROGRESS"}`} {
 			c, _ := scripted(t, map[string][]string{endpointCall: {endpointIs(is)}, statusCall: {`200 {"reply":{"data":` + data + `}}`}})
-			wantState(t, c, alert.Host{ID: aid}, source.Operation{ID: tc.op}, tc.want, true)
+			sourcetest.WantIsolation(t, c, alert.Host{ID: aid}, source.Operation{ID: tc.op}, tc.want, true)
 		}
 	}
 }
@@ -142,7 +121,7 @@ func TestAnIsolationThatCannotBeSaysWhy(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	c := v.client(t, time.Minute)
 	ctx := context.Background()
-	h := machine(t, c)
+	h := sourcetest.Host(t, c, "win-anna")
 	if _, err := c.Isolate(ctx, h, source.Containment{Mode: "selective"}); !fault.Is(err, fault.Unsupported) || !strings.Contains(err.Error(), "selective") {
 		t.Errorf("a mode: %v", err)
 	}
@@ -159,13 +138,13 @@ func TestAnIsolationThatCannotBeSaysWhy(t *testing.T) {
 		}
 	}
 	for lacks, names := range map[string]string{permIsolate: permIsolate, "licence": licenceEndpoint} {
-		v.control(t, "permission", map[string]any{"permission": lacks, "missing": true})
+		v.Control(t, "permission", map[string]any{"permission": lacks, "missing": true})
 		_, err := c.Isolate(ctx, h, source.Containment{})
 		e, ok := errors.AsType[*fault.Error](err)
 		if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, names) {
 			t.Errorf("without %s: %+v", lacks, e)
 		}
-		v.control(t, "permission", map[string]any{"permission": lacks, "missing": false})
+		v.Control(t, "permission", map[string]any{"permission": lacks, "missing": false})
 	}
 	if got := v.lab.State().Isolated; len(got) > 0 {
 		t.Errorf("isolated are %v", got)

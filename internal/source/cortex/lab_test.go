@@ -1,27 +1,11 @@
 package cortex
 
 import (
-	"bytes"
-	"context"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"io"
-	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
-	"edrc/internal/httpx"
 	lab "edrc/internal/lab/cortex"
 	"edrc/internal/lab/world"
-	"edrc/internal/sample"
 	"edrc/internal/source"
 	"edrc/internal/source/sourcetest"
 )
@@ -30,9 +14,9 @@ func TestCortexKeepsThePromisesOfASource(t *testing.T) {
 	for name, set := range map[string]func(*testing.T, *vendor){
 		"3.x, advanced key": func(*testing.T, *vendor) {},
 		"5.x, standard key": func(t *testing.T, v *vendor) {
-			v.control(t, "version", map[string]any{"version": "5"})
-			v.control(t, "key", map[string]any{"type": "standard"})
-			v.reconfigure(t)
+			v.Control(t, "version", map[string]any{"version": "5"})
+			v.Control(t, "key", map[string]any{"type": "standard"})
+			v.Configure(t, Kind, &v.options)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,92 +34,24 @@ func TestCortexKeepsThePromisesOfASource(t *testing.T) {
 }
 
 // hostile are pieces of file names that an attacker would choose.
-func hostile() []string {
-	return []string{"\x1b[31m", "\u202e", "[edrc:5b1f09c2a94e7d10]", "line\nbreak", "<script>", "=cmd|", "№", "\ufeff", `it's "quoted"`, `back\slash`}
-}
+func hostile() []string { return sourcetest.Hostile(`it's "quoted"`, `back\slash`) }
 
 // endpointFile is the index of the file that the suite retrieves.
 const endpointFile = 1
 
-// files make the world's: harmless bytes with real hashes.
-func worldFiles() []world.File {
-	names := []string{"invoice.exe", "sample.exe"}
-	for _, h := range hostile() {
-		names = append(names, "a "+h+" b.exe")
-	}
-	for i := range 20 {
-		names = append(names, fmt.Sprintf("setup_%04x.exe", i))
-	}
-	out := make([]world.File, len(names))
-	for i, name := range names {
-		content := []byte(fmt.Sprintf("inert sample %d", i))
-		h2, h1, h5 := sha256.Sum256(content), sha1.Sum(content), md5.Sum(content)
-		out[i] = world.File{Name: name, SHA256: hex.EncodeToString(h2[:]), SHA1: hex.EncodeToString(h1[:]), MD5: hex.EncodeToString(h5[:]),
-			Size: int64(len(content)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }}
-	}
-	return out
-}
-
 // vendor is the simulated vendor as the suite wants it.
 type vendor struct {
+	sourcetest.Lab
 	lab     *lab.Vendor
-	front   *front
-	server  *httptest.Server
 	options Options
-	// wrap, if set, sees what the clients send and get.
-	wrap func(http.RoundTripper) http.RoundTripper
 }
 
 func newVendor(t testing.TB, o world.Options) *vendor {
 	t.Helper()
-	v := &vendor{}
-	o.Files, o.Zip, o.Name = worldFiles(), zipOf(t), "cortex-lab"
-	v.lab = lab.New(o)
-	v.front = &front{vendor: v.lab, rng: rand.New(rand.NewPCG(1, 2))}
-	v.server = httptest.NewServer(v.front)
-	t.Cleanup(v.server.Close)
-	v.reconfigure(t)
+	o.Files, o.Zip, o.Name = sourcetest.Files("exe", hostile()), sourcetest.Zip(t), "cortex-lab"
+	v := &vendor{lab: lab.New(o)}
+	v.Lab = sourcetest.NewLab(t, v.lab, `{"reply":{"total`, Kind, &v.options)
 	return v
-}
-
-// reconfigure reads the configuration that the lab writes.
-func (v *vendor) reconfigure(t testing.TB) {
-	t.Helper()
-	v.options = Options{}
-	if err := yaml.Unmarshal([]byte(v.lab.Config(v.server.URL)), &struct {
-		Kind     string `yaml:"kind"`
-		*Options `yaml:",inline"`
-	}{Options: &v.options}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// zipOf writes archives with a password.
-func zipOf(t testing.TB) func(io.Writer, world.File, string) error {
-	dir := t.TempDir()
-	return func(w io.Writer, f world.File, password string) error {
-		spool, err := sample.OpenSpool(dir)
-		if err != nil {
-			return err
-		}
-		defer spool.Close()
-		in, err := f.Open()
-		if err != nil {
-			return err
-		}
-		defer in.Close()
-		a, err := spool.Wrap(context.Background(), in, f.Name, password)
-		if err != nil {
-			return err
-		}
-		defer a.Close()
-		out, err := a.Open()
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(w, out)
-		return err
-	}
 }
 
 func (v *vendor) Source(t *testing.T, timeout time.Duration) source.Source {
@@ -144,73 +60,21 @@ func (v *vendor) Source(t *testing.T, timeout time.Duration) source.Source {
 
 func (v *vendor) client(t testing.TB, timeout time.Duration) *Client {
 	t.Helper()
-	var transport http.RoundTripper = httpx.NewTransport()
-	if v.wrap != nil {
-		transport = v.wrap(transport)
-	}
-	c, err := New(v.options, Env{Name: "cortex-lab", HTTP: httpx.Config{
-		Timeout: timeout, Attempts: 15, RetryBase: time.Millisecond, RetryMax: 20 * time.Millisecond, MaxWait: 20 * time.Second,
-		Transport: transport,
-		// The limits are real time, and the lab has none.
-		Sleep: func(ctx context.Context, d time.Duration) error { return pause(ctx, min(d, 5*time.Millisecond)) },
-	}})
+	c, err := New(v.options, Env{Name: "cortex-lab", HTTP: v.HTTP(t, timeout)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		c.Close()
-		if c, ok := transport.(interface{ CloseIdleConnections() }); ok {
-			c.CloseIdleConnections()
-		}
-	})
+	t.Cleanup(c.Close)
 	return c
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (v *vendor) Add(_ *testing.T, n int, age time.Duration, equal bool) []string {
 	return v.lab.Add(n, age, equal)
 }
 
-func (v *vendor) Plant(t *testing.T, id, text string) {
-	t.Helper()
-	v.control(t, "note", map[string]any{"id": id, "text": text})
-}
-
 // Notes are those on the incident of an alert.
 func (v *vendor) Notes(_ *testing.T, id string) []string {
 	return v.lab.State().Notes[v.lab.IncidentOf(id)]
-}
-
-func (v *vendor) Purge(t *testing.T, ids ...string) {
-	t.Helper()
-	v.control(t, "purge", map[string]any{"ids": ids})
-}
-
-func (v *vendor) Revoke(t *testing.T) {
-	t.Helper()
-	v.control(t, "token", map[string]any{"valid": false})
-}
-
-func (v *vendor) Faults(_ *testing.T, spec string) { v.front.set(spec) }
-
-// control gives the vendor a command.
-func (v *vendor) control(t testing.TB, verb string, in any) {
-	t.Helper()
-	body, err := json.Marshal(in)
-	if err == nil {
-		err = v.lab.Control(verb, body)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 var _ sourcetest.FetchVendor = (*vendor)(nil)
@@ -221,17 +85,12 @@ func (v *vendor) AddFile(_ *testing.T, online bool) string {
 
 func (v *vendor) Online(t *testing.T, id string, online bool) {
 	t.Helper()
-	v.control(t, "offline", map[string]any{"host": v.lab.HostOf(id), "online": online})
-}
-
-func (v *vendor) FetchTime(t *testing.T, d time.Duration) {
-	t.Helper()
-	v.control(t, "fetch", map[string]any{"time": d.String()})
+	v.Control(t, "offline", map[string]any{"host": v.lab.HostOf(id), "online": online})
 }
 
 func (v *vendor) Expire(t *testing.T, _ string) {
 	t.Helper()
-	v.control(t, "expire", map[string]any{})
+	v.Control(t, "expire", map[string]any{})
 }
 
 func (v *vendor) Fetches(_ *testing.T, _ string) int { return v.lab.State().Fetches }

@@ -12,6 +12,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // versions runs a check against both generations of the tenant.
@@ -19,7 +20,7 @@ func versions(t *testing.T, check func(t *testing.T, v *vendor)) {
 	for _, version := range []string{version3, version5} {
 		t.Run(version+".x", func(t *testing.T) {
 			v := newVendor(t, world.Options{})
-			v.control(t, "version", map[string]any{"version": version})
+			v.Control(t, "version", map[string]any{"version": version})
 			check(t, v)
 		})
 	}
@@ -48,7 +49,7 @@ func TestEveryAlertBeyondTheVendorsWindowIsSeenOnce(t *testing.T) {
 		}
 		for _, by := range []source.Change{source.Created, source.Updated} {
 			var fed []string
-			before := len(v.front.asked)
+			before := len(v.Asked())
 			for token := ""; ; {
 				p, err := c.Page(ctx, st[0], source.Window{By: by, From: st[0].Now.Add(-800 * 24 * time.Hour), To: st[0].Now}, token)
 				if err != nil || p.Full || len(p.Bad) > 0 {
@@ -64,7 +65,7 @@ func TestEveryAlertBeyondTheVendorsWindowIsSeenOnce(t *testing.T) {
 			if slices.Sort(fed); !slices.Equal(fed, want) {
 				t.Errorf("%s: fed %d alerts, want %d", by, len(fed), len(want))
 			}
-			if asked := len(v.front.asked) - before; asked > len(want)/10 {
+			if asked := len(v.Asked()) - before; asked > len(want)/10 {
 				t.Errorf("%s: %d requests for %d alerts", by, asked, len(want))
 			}
 		}
@@ -83,7 +84,7 @@ func TestEveryAlertBeyondTheVendorsWindowIsSeenOnce(t *testing.T) {
 
 func TestAWindowWhoseEndBelongsToItRepeatsNothing(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	v.control(t, "window", map[string]any{"inclusive": true})
+	v.Control(t, "window", map[string]any{"inclusive": true})
 	want := append(v.lab.Add(250, 3*time.Hour, false), v.lab.Add(310, time.Hour, true)...)
 	seen := map[string]bool{}
 	for a, err := range v.client(t, time.Minute).List(context.Background(), alert.Query{}) {
@@ -119,7 +120,7 @@ func TestAlertsThatChangeWhileTheyAreReadHideNoOther(t *testing.T) {
 		for range 40 { // they leave the window: the next pass sees them
 			if id := ids[i%len(ids)]; !seen[id] {
 				changed[id] = true
-				v.control(t, "status", map[string]any{"id": id, "status": "under_investigation"})
+				v.Control(t, "status", map[string]any{"id": id, "status": "under_investigation"})
 			}
 			i += 7
 		}
@@ -205,16 +206,7 @@ func TestAWalkCoversItsSpanWithoutAGapOrAnOverlap(t *testing.T) {
 func TestEveryHostBeyondTheVendorsWindowIsSeenOnce(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	v.lab.AddHosts(1050)
-	seen := map[string]bool{}
-	for h, err := range v.client(t, time.Minute).FindHosts(context.Background(), "farm-*") {
-		if err != nil || seen[h.ID] || !strings.HasPrefix(h.Name, "FARM-") {
-			t.Fatalf("host %s %s comes twice, or is another: %v", h.ID, h.Name, err)
-		}
-		seen[h.ID] = true
-	}
-	if len(seen) != 1050 {
-		t.Errorf("%d hosts, want 1050", len(seen))
-	}
+	sourcetest.HostsOnce(t, v.client(t, time.Minute), 1050, "FARM-")
 	for _, name := range append(hostile(), "", "*", "x", "x*") {
 		for h, err := range v.client(t, time.Minute).FindHosts(context.Background(), name) {
 			if !fault.Is(err, fault.Usage) {

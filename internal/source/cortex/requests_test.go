@@ -12,6 +12,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // like holds a sent request against the vendor's example, whatever the order of its
@@ -152,7 +153,7 @@ func TestRequestsAreTheVendorsExamples(t *testing.T) {
 	// What the client calls of a tenant, whatever it does there.
 	versions(t, func(t *testing.T, v *vendor) {
 		useEverything(t, v)
-		for _, asked := range v.front.asked {
+		for _, asked := range v.Asked() {
 			path := strings.TrimPrefix(asked[strings.Index(asked, "/"):], "/public_api/")
 			if i := strings.LastIndexByte(path, '/'); path[:i] == "v1/download" || numbers.MatchString(path) {
 				path = path[:i] + "/{id}"
@@ -181,7 +182,7 @@ func useEverything(t *testing.T, v *vendor) {
 		break
 	}
 	_, _ = c.Resolve(ctx, r.Handle, alert.Resolution{Status: alert.StatusResolved, Verdict: "other", Assign: "ana@example.com"})
-	host := machine(t, c)
+	host := sourcetest.Host(t, c, "win-anna")
 	op, _ := c.Isolate(ctx, host, source.Containment{})
 	_, _ = c.Isolation(ctx, host, op)
 	_, _ = c.Release(ctx, host)
@@ -192,7 +193,7 @@ func useEverything(t *testing.T, v *vendor) {
 	if err != nil || step.State != source.FetchReady {
 		t.Fatalf("%+v, %v", step, err)
 	}
-	a, err := c.OpenFetch(ctx, step.Ticket, r.Password, newSpool(t))
+	a, err := c.OpenFetch(ctx, step.Ticket, r.Password, sourcetest.Spool(t))
 	if err != nil {
 		t.Fatal(err)
 	}

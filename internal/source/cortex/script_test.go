@@ -4,18 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // script is a tenant in memory that says what it is told to: the replies that a
@@ -29,29 +27,23 @@ type script struct {
 }
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
-		_ = r.Body.Close()
-	}
+	body := sourcetest.Body(r)
 	path := strings.TrimPrefix(r.URL.Path, "/public_api/")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, r)
-	s.sent = append(s.sent, path+" "+string(body))
+	s.sent = append(s.sent, path+" "+body)
 	reply := `404 {"reply":{"err_code":404,"err_msg":"Not found","err_extra":null}}`
 	if rs := s.replies[path]; len(rs) > 0 {
 		if reply = rs[0]; len(rs) > 1 {
 			s.replies[path] = rs[1:]
 		}
 	}
-	status, text, _ := strings.Cut(reply, " ")
-	code, _ := strconv.Atoi(status)
-	h := http.Header{"Content-Type": {"application/json"}}
-	if !s.nodate {
-		h.Set("Date", "Sun, 22 Nov 2026 12:00:00 GMT")
+	resp := sourcetest.Reply(r, reply)
+	if s.nodate {
+		resp.Header.Del("Date")
 	}
-	return &http.Response{StatusCode: code, Request: r, ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)), Header: h}, nil
+	return resp, nil
 }
 
 func scripted(t *testing.T, replies map[string][]string) (*Client, *script) {
@@ -66,9 +58,7 @@ func scriptedAs(t *testing.T, o Options, replies map[string][]string) (*Client, 
 		o.URL = "acme.xdr.us.paloaltonetworks.com"
 	}
 	o.KeyID, o.Key = "7", httpx.Literal("the secret key of nobody")
-	c, err := New(o, Env{Name: "cortex", HTTP: httpx.Config{Transport: s, Attempts: 1,
-		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }, // the limits are real time
-	}})
+	c, err := New(o, Env{Name: "cortex", HTTP: httpx.Config{Transport: s, Attempts: 1, Sleep: sourcetest.NoSleep}})
 	if err != nil {
 		t.Fatal(err)
 	}

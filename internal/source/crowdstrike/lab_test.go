@@ -33,21 +33,8 @@ const (
 
 // files make the world's.
 func files() []world.File {
-	names := []string{"invoice.exe", "sample.exe"}
-	for _, h := range hostile() {
-		names = append(names, "a "+h+" b.exe")
-	}
-	for i := range 20 {
-		names = append(names, fmt.Sprintf("setup_%04x.exe", i))
-	}
-	out := make([]world.File, len(names))
-	for i, name := range names {
-		content := fmt.Sprintf("inert sample %d", i)
-		if i == endpointFile {
-			content = "edrc lab: inert sample got from an endpoint\n"
-		}
-		out[i] = sourcetest.File(name, content)
-	}
+	out := sourcetest.Files("exe", hostile())
+	out[endpointFile] = sourcetest.File(out[endpointFile].Name, "edrc lab: inert sample got from an endpoint\n")
 	return out
 }
 

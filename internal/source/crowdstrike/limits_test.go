@@ -12,6 +12,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 func TestEveryAlertBeyondTheVendorsLimitsIsSeenOnce(t *testing.T) {
@@ -58,37 +59,16 @@ func TestEveryAlertBeyondTheVendorsLimitsIsSeenOnce(t *testing.T) {
 func TestEveryCaseBeyondTheVendorsWindowIsSeenOnce(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	v.falcon.AddCases(10_700, time.Minute)
-	seen := map[string]bool{}
-	for in, err := range v.client(t, time.Minute).ListIncidents(context.Background(), alert.Query{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if seen[in.ID] {
-			t.Fatalf("case %s comes twice", in.ID)
-		}
-		seen[in.ID] = true
-	}
-	if len(seen) != 10_700 {
-		t.Errorf("%d cases, want 10700", len(seen))
+	cases := sourcetest.Once(t, v.client(t, time.Minute).ListIncidents(t.Context(), alert.Query{}), func(in alert.Incident) string { return in.ID })
+	if len(cases) != 10_700 {
+		t.Errorf("%d cases, want 10700", len(cases))
 	}
 }
 
 func TestEveryHostBeyondTheVendorsWindowIsSeenOnce(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	v.falcon.AddHosts(10_500)
-	seen := map[string]bool{}
-	for h, err := range v.client(t, time.Minute).FindHosts(context.Background(), "farm-*") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if seen[h.ID] || !strings.HasPrefix(h.Name, "FARM-") {
-			t.Fatalf("host %s %s comes twice, or is another", h.ID, h.Name)
-		}
-		seen[h.ID] = true
-	}
-	if len(seen) != 10_500 {
-		t.Errorf("%d hosts, want 10500", len(seen))
-	}
+	sourcetest.HostsOnce(t, v.client(t, time.Minute), 10_500, "FARM-")
 }
 
 func TestValuesInAFilterCannotLeaveTheirQuotes(t *testing.T) {

@@ -50,55 +50,16 @@ func useEverything(t *testing.T, v *vendor, c *Client) {
 			t.Error(err)
 		}
 	}
-	_, err := c.Check(ctx)
-	must(err)
-	streams, err := c.Streams(ctx)
-	must(err)
-	var all []alert.Alert
-	for a, err := range c.List(ctx, alert.Query{}) {
+	sourcetest.UseAlerts(t, c, []alert.Severity{alert.High, alert.Info}, alert.Resolution{Verdict: "true_positive"},
+		alert.Resolution{Status: alert.StatusResolved, Verdict: "false_positive", Assign: "x", Tags: []string{"t"}}, alert.Resolution{Status: alert.StatusNew})
+	for in, err := range c.ListIncidents(ctx, alert.Query{Since: time.Now().Add(-100 * time.Hour)}) {
 		must(err)
-		all = append(all, a)
-	}
-	now := streams[0].Now
-	for _, q := range []alert.Query{
-		{Since: now.Add(-48 * time.Hour), Until: now}, {Statuses: []alert.Status{alert.StatusResolved}},
-		{Severities: []alert.Severity{alert.High, alert.Info}, Host: all[0].Host.Name}, {Hash: alert.Hash(strings.Repeat("a", 40))},
-	} {
-		for _, err := range c.List(ctx, q) {
-			must(err)
-		}
-	}
-	for _, by := range []source.Change{source.Created, source.Updated} {
-		for token := ""; ; {
-			p, err := c.Page(ctx, streams[0], source.Window{By: by, From: now.Add(-80 * time.Hour), To: now}, token)
-			must(err)
-			if token = p.Next; token == "" {
-				break
-			}
-		}
-	}
-	h := all[0].Handle
-	_, err = c.Get(ctx, h, all[1].Handle)
-	must(err)
-	_, err = c.AddNote(ctx, "a note\n[edrc:5b1f09c2a94e7d10]", h)
-	must(err)
-	_, err = c.ProbeNotes(ctx, h)
-	must(err)
-	for _, err := range c.Notes(ctx, h) {
-		must(err)
-	}
-	for _, r := range []alert.Resolution{{Verdict: "true_positive"}, {Status: alert.StatusResolved, Verdict: "false_positive", Assign: "x", Tags: []string{"t"}}, {Status: alert.StatusNew}} {
-		_, err = c.Resolve(ctx, h, r)
-		must(err)
-	}
-	for in, err := range c.ListIncidents(ctx, alert.Query{Since: now.Add(-100 * time.Hour)}) {
-		must(err)
-		_, err = c.GetIncident(ctx, in.ID)
+		_, err := c.GetIncident(ctx, in.ID)
 		must(err)
 		break
 	}
 	host := sourcetest.Host(t, c, "win-anna")
-	_, err = c.Isolate(ctx, host, source.Containment{})
+	_, err := c.Isolate(ctx, host, source.Containment{})
 	must(err)
 	_, err = c.Isolation(ctx, host, source.Operation{})
 	must(err)

@@ -9,25 +9,13 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
-
-// hostOf gives a host of the lab by its name.
-func hostNamed(t *testing.T, c *Client, name string) alert.Host {
-	t.Helper()
-	for h, err := range c.FindHosts(t.Context(), name) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return h
-	}
-	t.Fatalf("no host %q", name)
-	return alert.Host{}
-}
 
 func TestAHostIsIsolatedAndReleased(t *testing.T) {
 	v := newVendor(t, world.Options{FetchTime: time.Hour})
 	c := v.client(t, time.Minute)
-	h := hostNamed(t, c, "desk-000")
+	h := sourcetest.Host(t, c, "desk-000")
 	want := func(op source.Operation, state source.IsolationState) {
 		t.Helper()
 		got, err := c.Isolation(t.Context(), h, op)
@@ -37,7 +25,7 @@ func TestAHostIsIsolatedAndReleased(t *testing.T) {
 		if state != source.IsolationNone && (got.By == "" || got.Since.IsZero()) {
 			t.Errorf("%+v does not say since when and by whom", got)
 		}
-		if found := hostNamed(t, c, "desk-000"); found.Isolation != string(state) {
+		if found := sourcetest.Host(t, c, "desk-000"); found.Isolation != string(state) {
 			t.Errorf("the host says %q", found.Isolation)
 		}
 	}
@@ -57,7 +45,7 @@ func TestAHostIsIsolatedAndReleased(t *testing.T) {
 	}
 	v.FetchTime(t, 0)
 	want(op, source.IsolationIsolated)
-	if got := v.State().Isolated; len(got) != 1 || got[0] != h.Name {
+	if got := v.lab.State().Isolated; len(got) != 1 || got[0] != h.Name {
 		t.Errorf("the vendor says %q", got)
 	}
 	v.FetchTime(t, time.Hour)
@@ -73,12 +61,12 @@ func TestAnIsolationThatFailsLeavesTheStateAsItWas(t *testing.T) {
 	for _, verb := range []string{"cancel", "fail"} {
 		v := newVendor(t, world.Options{FetchTime: time.Hour})
 		c := v.client(t, time.Minute)
-		h := hostNamed(t, c, "desk-000")
+		h := sourcetest.Host(t, c, "desk-000")
 		op, err := c.Isolate(t.Context(), h, source.Containment{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.control(t, verb, map[string]any{"host": h.Name})
+		v.Control(t, verb, map[string]any{"host": h.Name})
 		if got, err := c.Isolation(t.Context(), h, op); err != nil || got.State != source.IsolationNone {
 			t.Errorf("%s: %+v, %v", verb, got, err)
 		}
@@ -88,8 +76,8 @@ func TestAnIsolationThatFailsLeavesTheStateAsItWas(t *testing.T) {
 func TestAHostThatIsOfflineIsIsolatedWhenItIsBack(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	c := v.client(t, time.Minute)
-	h := hostNamed(t, c, "desk-001")
-	v.control(t, "offline", map[string]any{"host": h.Name, "offline": true})
+	h := sourcetest.Host(t, c, "desk-001")
+	v.Control(t, "offline", map[string]any{"host": h.Name, "offline": true})
 	op, err := c.Isolate(t.Context(), h, source.Containment{Mode: "full"})
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +85,7 @@ func TestAHostThatIsOfflineIsIsolatedWhenItIsBack(t *testing.T) {
 	if got, err := c.Isolation(t.Context(), h, op); err != nil || got.State != source.IsolationIsolating || got.Reachable {
 		t.Errorf("offline: %+v, %v", got, err)
 	}
-	v.control(t, "offline", map[string]any{"host": h.Name, "offline": false})
+	v.Control(t, "offline", map[string]any{"host": h.Name, "offline": false})
 	if got, err := c.Isolation(t.Context(), h, op); err != nil || got.State != source.IsolationIsolated || !got.Reachable {
 		t.Errorf("back: %+v, %v", got, err)
 	}
@@ -107,14 +95,14 @@ func TestAnIsolationIsSentOnceWhateverBecomesOfTheAnswer(t *testing.T) {
 	for _, kind := range []string{"reset@after=1", "500@after=1", "html@after=1", "truncate@after=1", "reset@before=1", "503@before=1"} {
 		v := newVendor(t, world.Options{})
 		c := v.client(t, time.Minute)
-		h := hostNamed(t, c, "desk-000")
+		h := sourcetest.Host(t, c, "desk-000")
 		v.Faults(t, kind)
 		op, err := c.Isolate(t.Context(), h, source.Containment{})
 		if !fault.Is(err, fault.InDoubt) || op.ID != "" {
 			t.Errorf("%s: %+v, %v", kind, op, err)
 		}
 		v.Faults(t, "")
-		if n := v.Calls()["POST machines/{id}/isolate"]; n > 1 {
+		if n := v.lab.Calls()["POST machines/{id}/isolate"]; n > 1 {
 			t.Errorf("%s: it arrived %d times", kind, n)
 		}
 		got, err := c.Isolation(t.Context(), h, op)
@@ -200,8 +188,8 @@ func TestHostsAreFoundByWholeNamesAndPrefixes(t *testing.T) {
 			t.Errorf("%s: %d hosts, want %d", by, n, want)
 		}
 	}
-	v.AddMachines(10_400) // more than the vendor's largest page
-	if h := hostNamed(t, c, "farm"); h.Name != "farm.lab.example" {
+	v.lab.AddMachines(10_400) // more than the vendor's largest page
+	if h := sourcetest.Host(t, c, "farm"); h.Name != "farm.lab.example" {
 		t.Errorf("%+v", h)
 	}
 	for _, err := range c.FindHosts(t.Context(), "a*") {

@@ -13,6 +13,7 @@ import (
 	"edrc/internal/httpx"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 func TestCheckNamesWhatIsMissingByCapability(t *testing.T) {
@@ -35,7 +36,7 @@ func TestCheckNamesWhatIsMissingByCapability(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := newVendor(t, world.Options{Alerts: 1})
-			v.control(t, tc.verb, tc.in)
+			v.Control(t, tc.verb, tc.in)
 			h, err := v.client(t, time.Minute).Check(t.Context())
 			if err != nil || h.Identity == "" || h.Tenant == "" {
 				t.Errorf("%+v, %v", h, err)
@@ -56,9 +57,9 @@ func TestEveryCallNamesThePermissionThatItLacks(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	id := v.AddFile(t, true)
 	all := v.client(t, time.Minute)
-	host := hostNamed(t, all, "desk-000")
+	host := sourcetest.Host(t, all, "desk-000")
 	h := listedHandles(t, all)[0]
-	v.control(t, "roles", map[string]any{"roles": map[string][]string{"graph": {"Other.Read.All"}, "mde": {"Other.Read.All"}}})
+	v.Control(t, "roles", map[string]any{"roles": map[string][]string{"graph": {"Other.Read.All"}, "mde": {"Other.Read.All"}}})
 	for permission, do := range map[string]func(*Client) error{
 		"SecurityAlert.Read.All": func(c *Client) error { _, err := c.Get(t.Context(), h); return err },
 		"SecurityAlert.ReadWrite.All": func(c *Client) error {
@@ -84,7 +85,7 @@ func TestEveryCallNamesThePermissionThatItLacks(t *testing.T) {
 			t.Errorf("%s: %+v", permission, e)
 		}
 	}
-	v.control(t, "roles", map[string]any{"roles": map[string][]string{"graph": {"SecurityAlert.Read.All"}, "mde": {"Machine.Read.All"}}})
+	v.Control(t, "roles", map[string]any{"roles": map[string][]string{"graph": {"SecurityAlert.Read.All"}, "mde": {"Machine.Read.All"}}})
 	c := v.client(t, time.Minute)
 	for a, err := range c.List(t.Context(), alert.Query{}) {
 		if err != nil || a.ID != id {

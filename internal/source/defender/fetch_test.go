@@ -20,7 +20,7 @@ import (
 func oneFile(t *testing.T, i int) (*vendor, *Client, source.FetchRequest) {
 	t.Helper()
 	v := newVendor(t, world.Options{})
-	id := v.Vendor.AddFile(&v.files[i], true)
+	id := v.lab.AddFile(&v.files[i], true)
 	c := v.client(t, time.Minute)
 	all, err := c.Get(t.Context(), alert.Handle{ID: id})
 	if err != nil || len(all) != 1 || len(all[0].Files) == 0 {
@@ -42,9 +42,9 @@ func spool(t *testing.T) *sample.Spool {
 func TestNothingRunsOnAnEndpointUnlessItIsAllowed(t *testing.T) {
 	v, c, r := oneFile(t, 0)
 	r.Endpoint = false
-	before := len(v.Calls())
+	before := len(v.lab.Calls())
 	step, err := c.StartFetch(t.Context(), r)
-	if err != nil || step.State != source.FetchNone || !strings.Contains(step.Reason, "fetch.endpoint") || len(v.Calls()) != before {
+	if err != nil || step.State != source.FetchNone || !strings.Contains(step.Reason, "fetch.endpoint") || len(v.lab.Calls()) != before {
 		t.Errorf("%+v, %v", step, err)
 	}
 }
@@ -101,8 +101,8 @@ func TestARepeatedStepStartsNoSecondSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := c.StartFetch(t.Context(), r)
-	if err != nil || string(again.Ticket.Data) != string(first.Ticket.Data) || v.Vendor.Fetches(r.Handle.ID) != 1 {
-		t.Errorf("%+v, %v, %d sessions", again, err, v.Vendor.Fetches(r.Handle.ID))
+	if err != nil || string(again.Ticket.Data) != string(first.Ticket.Data) || v.lab.Fetches(r.Handle.ID) != 1 {
+		t.Errorf("%+v, %v, %d sessions", again, err, v.lab.Fetches(r.Handle.ID))
 	}
 }
 
@@ -114,7 +114,7 @@ func TestASessionThatEndsBadlySaysWhy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.control(t, verb, map[string]any{"host": r.Handle.ID})
+		v.Control(t, verb, map[string]any{"host": r.Handle.ID})
 		if step, err = c.PollFetch(t.Context(), step.Ticket); err != nil || step.State != source.FetchNone || !strings.Contains(step.Reason, says) {
 			t.Errorf("%s: %+v, %v", verb, step, err)
 		}
@@ -128,7 +128,7 @@ func TestASessionThatEndsBadlySaysWhy(t *testing.T) {
 	if err != nil || step.State != source.FetchNone || !strings.Contains(step.Reason, "not found on the device") {
 		t.Errorf("no file: %+v, %v", step, err)
 	}
-	v.control(t, "live-response", map[string]any{"on": false})
+	v.Control(t, "live-response", map[string]any{"on": false})
 	r.Attempt = 2
 	if _, err := c.StartFetch(t.Context(), r); !fault.Is(err, fault.Denied) || !strings.Contains(hintOf(err), "Plan 2") {
 		t.Errorf("switched off: %v", err)

@@ -2,67 +2,19 @@ package defender
 
 import (
 	"encoding/json"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"edrc/internal/alert"
+	"edrc/internal/source/sourcetest"
 )
-
-// recorded walks every recorded reply of the vendor and gives each JSON object with
-// its bytes and the file it is in.
-func recorded(t *testing.T, visit func(file string, raw json.RawMessage, o map[string]any)) {
-	t.Helper()
-	dir := os.Getenv("EDRC_FIXTURES")
-	if dir == "" {
-		t.Skip("EDRC_FIXTURES is not set: the vendor's recorded replies are not checked")
-	}
-	err := filepath.WalkDir(filepath.Join(dir, "defender"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		if err == nil && json.Valid(raw) {
-			objects(raw, func(raw json.RawMessage, o map[string]any) { visit(filepath.Base(path), raw, o) })
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func objects(raw json.RawMessage, visit func(json.RawMessage, map[string]any)) {
-	var list []json.RawMessage
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(raw, &fields) == nil && fields != nil {
-		var o map[string]any
-		d := json.NewDecoder(strings.NewReader(string(raw)))
-		d.UseNumber()
-		_ = d.Decode(&o)
-		visit(raw, o)
-		for _, v := range fields {
-			objects(v, visit)
-		}
-	} else if json.Unmarshal(raw, &list) == nil {
-		for _, v := range list {
-			objects(v, visit)
-		}
-	}
-}
 
 // any of some fields of an object, as text; "" when none is a text or a number.
 func field(o map[string]any, names ...string) string {
 	for _, name := range names {
-		switch v := o[name].(type) {
-		case string:
-			return v
-		case json.Number:
-			return v.String()
+		if s := sourcetest.Text(o, name); s != "" {
+			return s
 		}
 	}
 	return ""
@@ -77,7 +29,7 @@ func isAlert(o map[string]any) bool {
 func TestRecordedAlertsLoseNothing(t *testing.T) {
 	c := &Client{name: "mde", portal: "https://security.microsoft.com"}
 	n, withHost, withUser := 0, 0, 0
-	recorded(t, func(file string, raw json.RawMessage, o map[string]any) {
+	sourcetest.Recorded(t, "defender", func(file string, raw json.RawMessage, o map[string]any) {
 		if !isAlert(o) {
 			return
 		}
@@ -107,9 +59,9 @@ func TestRecordedAlertsLoseNothing(t *testing.T) {
 		same("severity", a.Severity.String(), word)
 		status := map[string]alert.Status{"new": "new", "inprogress": "in_progress", "resolved": "resolved", "": "new", "active": "new"}
 		same("status", string(a.Status), string(status[strings.ToLower(field(o, "status"))]))
-		sameTime(t, file, a.Created, field(o, "createdDateTime", "alertCreationTime", "creationTime"))
-		sameTime(t, file, a.Updated, field(o, "lastUpdateDateTime", "lastUpdateTime", "lastUpdatedTime"))
-		sameTime(t, file, a.Detected, field(o, "firstActivityDateTime", "firstEventTime", "firstActivity"))
+		sourcetest.SameTime(t, file, a.Created, field(o, "createdDateTime", "alertCreationTime", "creationTime"))
+		sourcetest.SameTime(t, file, a.Updated, field(o, "lastUpdateDateTime", "lastUpdateTime", "lastUpdatedTime"))
+		sourcetest.SameTime(t, file, a.Detected, field(o, "firstActivityDateTime", "firstEventTime", "firstActivity"))
 		techniques, _ := o["mitreTechniques"].([]any)
 		for _, want := range techniques {
 			if !slices.ContainsFunc(a.Attack, func(got alert.Technique) bool { return got.ID == want }) {
@@ -138,7 +90,7 @@ func TestRecordedAlertsLoseNothing(t *testing.T) {
 // sameEvidence looks for every usable hash, command line and user of the evidence.
 func sameEvidence(t *testing.T, file string, a alert.Alert, raw json.RawMessage) {
 	t.Helper()
-	objects(raw, func(_ json.RawMessage, e map[string]any) {
+	sourcetest.Objects(file, raw, func(_ string, _ json.RawMessage, e map[string]any) {
 		for _, name := range []string{"sha256", "sha1", "md5"} {
 			h, err := alert.ParseHash(field(e, name))
 			if err == nil && !h.Refused() && !slices.ContainsFunc(a.Files, func(f alert.File) bool { return f.Has(h) }) {
@@ -157,17 +109,10 @@ func sameEvidence(t *testing.T, file string, a alert.Alert, raw json.RawMessage)
 	})
 }
 
-func sameTime(t *testing.T, file string, got time.Time, want string) {
-	t.Helper()
-	if at, err := time.Parse(time.RFC3339Nano, want); want != "" && (err != nil || !got.Equal(at)) {
-		t.Errorf("%s: time %s, want %q", file, got, want)
-	}
-}
-
 func TestRecordedIncidentsLoseNothing(t *testing.T) {
 	c := &Client{name: "mde", portal: "https://security.microsoft.com"}
 	n, alerts := 0, 0
-	recorded(t, func(file string, raw json.RawMessage, o map[string]any) {
+	sourcetest.Recorded(t, "defender", func(file string, raw json.RawMessage, o map[string]any) {
 		if field(o, "displayName", "incidentName") == "" || field(o, "severity") == "" {
 			return
 		}
@@ -196,7 +141,7 @@ func TestRecordedIncidentsLoseNothing(t *testing.T) {
 
 func TestRecordedMachinesAndActionsLoseNothing(t *testing.T) {
 	machines, actions := 0, 0
-	recorded(t, func(file string, raw json.RawMessage, o map[string]any) {
+	sourcetest.Recorded(t, "defender", func(file string, raw json.RawMessage, o map[string]any) {
 		switch {
 		case field(o, "healthStatus") != "" && field(o, "computerDnsName") != "":
 			machines++

@@ -15,8 +15,8 @@ import (
 
 func TestIncidentsAreReadPastTheLargestPage(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	v.Vendor.Add(3*120, 20*time.Hour, false)
-	v.Vendor.Add(3*70, 30*time.Hour, true) // 70 at one moment
+	v.lab.Add(3*120, 20*time.Hour, false)
+	v.lab.Add(3*70, 30*time.Hour, true) // 70 at one moment
 	c := v.client(t, time.Minute)
 	var ids, of []string
 	for i, err := range c.ListIncidents(t.Context(), alert.Query{}) {
@@ -53,13 +53,13 @@ func TestIncidentsAreReadPastTheLargestPage(t *testing.T) {
 
 func TestAMergedIncidentGivesTheOtherOne(t *testing.T) {
 	v := newVendor(t, world.Options{Alerts: 9})
-	v.control(t, "merge", map[string]any{"id": "28000", "into": "28002"})
+	v.Control(t, "merge", map[string]any{"id": "28000", "into": "28002"})
 	c := v.client(t, time.Minute)
 	i, err := c.GetIncident(t.Context(), "28000")
 	if err != nil || i.ID != "28002" || len(i.Alerts) != 6 {
 		t.Errorf("%+v, %v", i, err)
 	}
-	v.control(t, "merge", map[string]any{"id": "28002", "into": "28000"})
+	v.Control(t, "merge", map[string]any{"id": "28002", "into": "28000"})
 	if i, err := c.GetIncident(t.Context(), "28000"); !fault.Is(err, fault.Invalid) {
 		t.Errorf("a circle: %+v, %v", i, err)
 	}
@@ -75,7 +75,7 @@ func TestAnIncidentIsNotedResolvedAndTagged(t *testing.T) {
 	c := v.client(t, time.Minute)
 	h := IncidentHandle("28000")
 	rs, err := c.AddNote(t.Context(), "looked at", h)
-	if err != nil || rs[0].Outcome != source.NoteDone || !slices.Equal(v.State().Notes["incident/28000"], []string{"looked at"}) {
+	if err != nil || rs[0].Outcome != source.NoteDone || !slices.Equal(v.lab.State().Notes["incident/28000"], []string{"looked at"}) {
 		t.Errorf("note: %+v, %v", rs, err)
 	}
 	a, err := c.Resolve(t.Context(), h, alert.Resolution{Status: alert.StatusResolved, Verdict: "benign", Assign: "ann@lab.example", Tags: []string{"edrc", "case-7"}})

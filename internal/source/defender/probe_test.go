@@ -24,18 +24,18 @@ func listedHandles(t *testing.T, c *Client) []alert.Handle {
 
 func TestNotesOfManyAlertsAreLookedForInFewRequests(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	v.Vendor.Add(2400, 20*time.Hour, false)
+	v.lab.Add(2400, 20*time.Hour, false)
 	v.top = 1000
 	c := v.client(t, time.Minute)
 	hs := listedHandles(t, c)
 	v.Plant(t, hs[0].ID, "of another tool")
 	v.Plant(t, hs[2399].ID, "of another tool")
-	before := v.Calls()
+	before := v.lab.Calls()
 	got, err := c.ProbeNotes(t.Context(), hs...)
 	if err != nil || len(got) != len(hs) || got[hs[0].ID] != alert.Some || got[hs[2399].ID] != alert.Some || got[hs[7].ID] != alert.None {
 		t.Errorf("told about %d of %d, %v", len(got), len(hs), err)
 	}
-	if n := v.Calls()["GET alerts_v2"] - before["GET alerts_v2"]; n != 3 {
+	if n := v.lab.Calls()["GET alerts_v2"] - before["GET alerts_v2"]; n != 3 {
 		t.Errorf("%d requests for 2,400 alerts, want 3", n)
 	}
 	if one, err := c.ProbeNotes(t.Context(), hs[1234]); err != nil || len(one) != 1 || one[hs[1234].ID] != alert.None {
@@ -45,17 +45,17 @@ func TestNotesOfManyAlertsAreLookedForInFewRequests(t *testing.T) {
 
 func TestAProbeOfFewAmongManyGivesUpAndClaimsNothing(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	v.Vendor.Add(1000, 20*time.Hour, false)
+	v.lab.Add(1000, 20*time.Hour, false)
 	v.top = 100
 	c := v.client(t, time.Minute)
 	hs := listedHandles(t, c)
 	few := []alert.Handle{hs[0], hs[300], hs[600], hs[990], hs[999]}
-	before := v.Calls()
+	before := v.lab.Calls()
 	got, err := c.ProbeNotes(t.Context(), few...)
 	if err != nil || len(got) != 1 || got[hs[0].ID] != alert.None {
 		t.Errorf("%v, %v", got, err)
 	}
-	if n := v.Calls()["GET alerts_v2"] - before["GET alerts_v2"]; n != 2 {
+	if n := v.lab.Calls()["GET alerts_v2"] - before["GET alerts_v2"]; n != 2 {
 		t.Errorf("%d requests for 5 alerts, want 2", n)
 	}
 	for name, h := range map[string]alert.Handle{
@@ -67,7 +67,7 @@ func TestAProbeOfFewAmongManyGivesUpAndClaimsNothing(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
-	if n := v.Calls()["GET alerts_v2"] - before["GET alerts_v2"]; n != 2 {
+	if n := v.lab.Calls()["GET alerts_v2"] - before["GET alerts_v2"]; n != 2 {
 		t.Errorf("%d requests: what cannot be found was looked for", n)
 	}
 }

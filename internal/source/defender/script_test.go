@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // script is Microsoft in memory, saying what it is told to: the replies that a
@@ -31,11 +31,7 @@ type script struct {
 const secretOfTests = "very~secret"
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
-		_ = r.Body.Close()
-	}
+	body := sourcetest.Body(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := r.Method + " " + strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/v1.0"), "/api")
@@ -47,19 +43,17 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 			reply, ok = `200 {"access_token":"`+jwt(`{"tid":"T-1","appid":"app","app_displayname":"edrc","roles":["SecurityAlert.Read.All","Machine.Read.All"]}`)+`","expires_in":3599}`, true
 		}
 	default:
-		s.sent = append(s.sent, key+" "+string(body))
+		s.sent = append(s.sent, key+" "+body)
 		s.last = r
 	}
 	if !ok {
 		reply = `404 {"error":{"code":"ResourceNotFound","message":"not found"}}`
 	}
-	status, text, _ := strings.Cut(reply, " ")
-	code, _ := strconv.Atoi(status)
-	header := http.Header{"Date": {"Sun, 22 Nov 2026 12:00:00 GMT"}, "Content-Type": {"application/json"}}
+	resp := sourcetest.Reply(r, reply)
 	for k, v := range s.headers[key] {
-		header[k] = v
+		resp.Header[k] = v
 	}
-	return &http.Response{StatusCode: code, Request: r, ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)), Header: header}, nil
+	return resp, nil
 }
 
 // jwt is a token whose signature nobody checks.
@@ -147,7 +141,7 @@ func TestANoteGoesToWhatTheHandleNames(t *testing.T) {
 	if strings.Join(got, ", ") != "one by a, two by b" {
 		t.Errorf("read %q", got)
 	}
-	for _, h := range []alert.Handle{{}, {ID: "x/../y"}, {ID: "a", Note: "incident/.."}, {ID: "incident/"}} {
+	for _, h := range []alert.Handle{{ID: "x/../y"}, {ID: "a", Note: "incident/.."}, {ID: "incident/"}} {
 		rs, err := c.AddNote(t.Context(), "text", h)
 		if err != nil || rs[0].Outcome != source.NoteRefused {
 			t.Errorf("%+v: %+v, %v", h, rs, err)

@@ -32,14 +32,14 @@ import (
 func TestATokenThatExpiresInMidRunIsRenewedOnce(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	v.top = 200
-	want := v.Vendor.Add(350, 20*time.Hour, false)
+	want := v.lab.Add(350, 20*time.Hour, false)
 	c := v.client(t, time.Minute)
 	w := wideOpen(source.Created)
 	p, err := c.Page(t.Context(), source.Stream{Name: streamName}, w, "")
 	if err != nil || p.Next == "" {
 		t.Fatal(err)
 	}
-	v.control(t, "expire-tokens", nil)
+	v.Control(t, "expire-tokens", nil)
 	var wg sync.WaitGroup
 	for _, id := range want[:8] { // all refused at once: one renewal
 		wg.Go(func() {
@@ -53,22 +53,22 @@ func TestATokenThatExpiresInMidRunIsRenewedOnce(t *testing.T) {
 	if err != nil || len(p.Alerts) == 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if n := v.Calls()["POST token"]; n != 2 {
+	if n := v.lab.Calls()["POST token"]; n != 2 {
 		t.Errorf("%d tokens were asked for", n)
 	}
 }
 
 func TestANoteThatMetAnExpiredTokenIsWrittenOnce(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	id := v.Vendor.Add(1, time.Hour, false)[0]
+	id := v.lab.Add(1, time.Hour, false)[0]
 	c := v.client(t, time.Minute)
 	if _, err := c.Streams(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	v.control(t, "expire-tokens", nil)
+	v.Control(t, "expire-tokens", nil)
 	rs, err := c.AddNote(t.Context(), "once", alert.Handle{ID: id})
-	if err != nil || rs[0].Outcome != source.NoteDone || len(v.State().Notes[id]) != 1 {
-		t.Errorf("%+v, %v, %q", rs, err, v.State().Notes[id])
+	if err != nil || rs[0].Outcome != source.NoteDone || len(v.lab.State().Notes[id]) != 1 {
+		t.Errorf("%+v, %v, %q", rs, err, v.lab.State().Notes[id])
 	}
 }
 

@@ -62,11 +62,11 @@ func wideOpen(by source.Change) source.Window {
 
 func TestTenThousandAlertsAreReadOnceEach(t *testing.T) {
 	v := newVendor(t, world.Options{})
-	want := v.Vendor.Add(10_500, 20*time.Hour, false)
-	want = append(want, v.Vendor.Add(2_300, 30*time.Hour, true)...) // more than the vendor's largest page, at one moment
+	want := v.lab.Add(10_500, 20*time.Hour, false)
+	want = append(want, v.lab.Add(2_300, 30*time.Hour, true)...) // more than the vendor's largest page, at one moment
 	c := v.client(t, time.Minute)
 	sameOnce(t, "created", window(t, c, wideOpen(source.Created)), want)
-	if n := v.Calls()["GET alerts_v2"]; n > 30 {
+	if n := v.lab.Calls()["GET alerts_v2"]; n > 30 {
 		t.Errorf("%d requests for %d alerts", n, len(want))
 	}
 	sameOnce(t, "updated", window(t, c, wideOpen(source.Updated)), want)
@@ -77,9 +77,9 @@ func TestAlertsThatComeWhileAListIsReadShiftNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v := newVendor(t, world.Options{})
 			v.top = 200
-			want := v.Vendor.Add(600, 20*time.Hour, equal)
+			want := v.lab.Add(600, 20*time.Hour, equal)
 			added := 0
-			v.OnPage(func(add func(time.Time) string) {
+			v.lab.OnPage(func(add func(time.Time) string) {
 				if added++; added < 6 {
 					add(time.Now()) // the newest: in front of all pages
 				}
@@ -94,7 +94,7 @@ func TestAlertsThatComeWhileAListIsReadShiftNothing(t *testing.T) {
 func TestAlertsAtOneMomentAreReadUntilTwoReadingsAgree(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	v.top = 200
-	want := v.Vendor.Add(350, 20*time.Hour, true)
+	want := v.lab.Add(350, 20*time.Hour, true)
 	c := v.client(t, time.Minute)
 	all := slices.Collect(func(yield func(time.Time) bool) {
 		for a := range c.List(t.Context(), alert.Query{}) {
@@ -104,13 +104,13 @@ func TestAlertsAtOneMomentAreReadUntilTwoReadingsAgree(t *testing.T) {
 		}
 	})
 	n := 0
-	v.OnPage(func(add func(time.Time) string) {
+	v.lab.OnPage(func(add func(time.Time) string) {
 		if n++; n == 2 || n == 4 { // late ones at the same moment, between the pages
 			want = append(want, add(all[0]))
 		}
 	})
 	sameOnce(t, "window", window(t, c, wideOpen(source.Created)), want)
-	v.OnPage(func(add func(time.Time) string) { add(all[0]) })
+	v.lab.OnPage(func(add func(time.Time) string) { add(all[0]) })
 	var err error
 	for _, err = range c.List(t.Context(), alert.Query{}) {
 		if err != nil {
@@ -125,9 +125,9 @@ func TestAlertsAtOneMomentAreReadUntilTwoReadingsAgree(t *testing.T) {
 func TestAnOrderThatIsNotObeyedLosesNothing(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	v.top = 200
-	want := v.Vendor.Add(700, 20*time.Hour, false)
-	want = append(want, v.Vendor.Add(230, 40*time.Hour, true)...)
-	v.control(t, "disorder", map[string]any{"on": true})
+	want := v.lab.Add(700, 20*time.Hour, false)
+	want = append(want, v.lab.Add(230, 40*time.Hour, true)...)
+	v.Control(t, "disorder", map[string]any{"on": true})
 	c := v.client(t, time.Minute)
 	sameOnce(t, "window", window(t, c, wideOpen(source.Updated)), want)
 	sameOnce(t, "listing", listed(t, c, alert.Query{}), want)
@@ -206,8 +206,8 @@ func TestATokenOfAPageIsCheckedAgainstItsWindow(t *testing.T) {
 func TestAListThatCannotBeSortedIsReadAllTheSame(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	v.top = 200
-	want := v.Vendor.Add(420, 20*time.Hour, false)
-	v.control(t, "unsorted", map[string]any{"on": true})
+	want := v.lab.Add(420, 20*time.Hour, false)
+	v.Control(t, "unsorted", map[string]any{"on": true})
 	c := v.client(t, time.Minute)
 	sameOnce(t, "window", window(t, c, wideOpen(source.Created)), want)
 	var incidents []string
@@ -230,7 +230,7 @@ func TestAListThatCannotBeSortedIsReadAllTheSame(t *testing.T) {
 func TestAReplyThatIsTooLargeIsReadInParts(t *testing.T) {
 	v := newVendor(t, world.Options{})
 	v.top = 200
-	want := v.Vendor.Add(300, 20*time.Hour, false)
+	want := v.lab.Add(300, 20*time.Hour, false)
 	v.maxBody = 100_000 // some 30 alerts
 	sameOnce(t, "window", window(t, v.client(t, time.Minute), wideOpen(source.Created)), want)
 }

@@ -31,14 +31,14 @@ func TestOneDeniedAndOneThrottledPlaceCostTheirOwnFindingsAlone(t *testing.T) {
 	own := organisation()
 	v := newVendor(t, world.Options{Alerts: 2000}, own)
 	denied, throttled, off := own.Accounts[3]+"/us-test-5", own.Accounts[7]+"/us-test-11", own.Accounts[0]+"/us-test-1"
-	v.control(t, "deny", map[string]any{"account": own.Accounts[3], "region": "us-test-5", "action": "ListFindings"})
-	v.control(t, "throttle", map[string]any{"account": own.Accounts[7], "region": "us-test-11"})
-	v.control(t, "off", map[string]any{"account": own.Accounts[0], "region": "us-test-1"})
+	v.Control(t, "deny", map[string]any{"account": own.Accounts[3], "region": "us-test-5", "action": "ListFindings"})
+	v.Control(t, "throttle", map[string]any{"account": own.Accounts[7], "region": "us-test-11"})
+	v.Control(t, "off", map[string]any{"account": own.Accounts[0], "region": "us-test-1"})
 	want := map[string]bool{}
 	for _, account := range own.Accounts {
 		for _, region := range own.Regions {
 			if at := account + "/" + region; at != denied && at != throttled && at != off {
-				for _, id := range v.IDs(account, region) {
+				for _, id := range v.lab.IDs(account, region) {
 					want[id] = true
 				}
 			}
@@ -82,9 +82,9 @@ func TestOneDeniedAndOneThrottledPlaceCostTheirOwnFindingsAlone(t *testing.T) {
 			t.Errorf("%+v, want %s", row, want)
 		}
 	}
-	before := v.Requests()["guardduty:ListFindings"]
+	before := v.lab.Requests()["guardduty:ListFindings"]
 	h, err := c.Check(t.Context())
-	if n := v.Requests()["guardduty:ListFindings"] - before; n > 169+15 { // one is throttled, and tried again
+	if n := v.lab.Requests()["guardduty:ListFindings"] - before; n > 169+15 { // one is throttled, and tried again
 		t.Errorf("a check lists %d times in 169 places: the coverage was asked for twice", n)
 	}
 	if !slices.Equal(h.Coverage, table) {
@@ -97,7 +97,7 @@ func TestOneDeniedAndOneThrottledPlaceCostTheirOwnFindingsAlone(t *testing.T) {
 
 func TestAStreamThatFailsIsToldByItsPagesAndTheOthersGoOn(t *testing.T) {
 	v := newVendor(t, world.Options{Alerts: 100}, aws.Options{Standalone: true})
-	v.control(t, "deny", map[string]any{"account": "222233334444", "action": "*"})
+	v.Control(t, "deny", map[string]any{"account": "222233334444", "action": "*"})
 	c := v.client(t, 5*time.Second)
 	streams, err := c.Streams(t.Context())
 	if err != nil || len(streams) != 6 {
@@ -138,7 +138,7 @@ func TestARoleThatCannotBeAssumedIsOneDeniedAccount(t *testing.T) {
 			t.Errorf("%+v", row)
 		}
 	}
-	if n := v.Requests()["sts:AssumeRole"]; n != 2 {
+	if n := v.lab.Requests()["sts:AssumeRole"]; n != 2 {
 		t.Errorf("%d times a role was assumed", n)
 	}
 	if h, err := c.Check(t.Context()); err != nil || h.Missing["alerts in 333344445555/us-east-1"] != "sts:AssumeRole" {
@@ -148,7 +148,7 @@ func TestARoleThatCannotBeAssumedIsOneDeniedAccount(t *testing.T) {
 
 func TestGuardDutySwitchedOffEverywhereIsNoEmptyList(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{Accounts: []string{"111122223333"}, Regions: []string{"us-east-1"}})
-	v.control(t, "off", nil)
+	v.Control(t, "off", nil)
 	c := v.client(t, 5*time.Second)
 	for _, err := range c.List(t.Context(), alert.Query{}) {
 		if !fault.Is(err, fault.NotFound) || !strings.Contains(err.Error(), "switched on in none") {
@@ -168,7 +168,7 @@ func TestGuardDutySwitchedOffEverywhereIsNoEmptyList(t *testing.T) {
 func TestTheAdministratorIsPreferredToItsMembers(t *testing.T) {
 	v := newVendor(t, world.Options{Alerts: 300}, aws.Options{})
 	v.withRoles()
-	v.control(t, "off", map[string]any{"account": "111122223333", "region": "eu-central-1"}) // a blind spot of the administrator
+	v.Control(t, "off", map[string]any{"account": "111122223333", "region": "eu-central-1"}) // a blind spot of the administrator
 	c := v.client(t, 5*time.Second)
 	seen := map[string]string{}
 	for a, err := range c.List(t.Context(), alert.Query{}) {
@@ -187,7 +187,7 @@ func TestTheAdministratorIsPreferredToItsMembers(t *testing.T) {
 			t.Errorf("%s was listed at %s", a.ID, a.Locator)
 		}
 	}
-	if want := v.Alerts("us-east-1") + v.Alerts("eu-central-1") - len(v.IDs("111122223333", "eu-central-1")); len(seen) != want {
+	if want := v.Alerts("us-east-1") + v.Alerts("eu-central-1") - len(v.lab.IDs("111122223333", "eu-central-1")); len(seen) != want {
 		t.Errorf("%d findings, want %d", len(seen), want)
 	}
 	table, err := coverage(t.Context(), c)
@@ -204,7 +204,7 @@ func TestAMemberIsToldThatOnlyItsAdministratorMayChangeFindings(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{})
 	v.withRoles()
 	v.options.Accounts = v.options.Accounts[1:2]
-	ids := v.Vendor.Add(aws.Request{Count: 1, Account: "222233334444"})
+	ids := v.lab.Add(aws.Request{Count: 1, Account: "222233334444"})
 	c := v.client(t, 5*time.Second)
 	as, err := c.Get(t.Context(), alert.Handle{ID: ids[0]})
 	if err != nil || len(as) != 1 {

@@ -181,7 +181,7 @@ func TestTimesComeInEveryUnit(t *testing.T) {
 
 func TestWhatTheLabExportsIsWhatItLists(t *testing.T) {
 	v := newVendor(t, world.Options{Alerts: 120}, aws.Options{Regions: []string{"us-east-1"}})
-	raws := v.Export("us-east-1")
+	raws := v.lab.Export("us-east-1")
 	got, bad, err := readAll(string(bytes.Join(rawBytes(raws), []byte("\n"))))
 	if err != nil || len(bad) > 0 {
 		t.Fatal(bad, err)

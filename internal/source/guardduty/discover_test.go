@@ -9,13 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 
 	"edrc/internal/awsconn"
+	"edrc/internal/awsconn/mototest"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 )
 
 // TestAnOrganisationIsFoundOut asks moto: accounts on two pages, and the enabled regions.
 func TestAnOrganisationIsFoundOut(t *testing.T) {
-	url := startMoto(t)
+	url := mototest.Start(t).URL
 	o := Options{Options: awsconn.Options{EndpointURL: url, AccessKeyID: "AKIAEXAMPLE123456789", SecretAccessKey: httpx.Literal("secret"),
 		Regions: awsconn.Regions{"us-east-1"}, Accounts: awsconn.Accounts{{ID: awsconn.All}}, RoleName: "edrc", ExternalID: "x-1"}}
 	connect := func(change func(*Options)) *Client {

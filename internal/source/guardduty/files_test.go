@@ -84,14 +84,14 @@ func TestAFileIsNamedOnceUnderItsWorstRole(t *testing.T) {
 
 func TestAShortenedListOfFilesIsCompletedByTheScan(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{Regions: []string{"us-east-1"}})
-	ids := v.Vendor.Add(aws.Request{Count: 1, Kinds: aws.Kinds(aws.KindShort), Age: time.Hour})
+	ids := v.lab.Add(aws.Request{Count: 1, Kinds: aws.Kinds(aws.KindShort), Age: time.Hour})
 	c := v.client(t, time.Second)
 	whole := listAll(t, c, alert.Query{})[0]
 	got, err := c.Get(t.Context(), alert.Handle{ID: ids[0]})
 	if err != nil || len(got) != 1 || len(whole.Files) != 2 || got[0].Digest() != whole.Digest() {
 		t.Fatalf("listed with %+v, read with %+v, %v", whole.Files, got, err)
 	}
-	v.control(t, "deny", map[string]any{"action": "GetMalwareScan"})
+	v.Control(t, "deny", map[string]any{"action": "GetMalwareScan"})
 	if cut := listAll(t, c, alert.Query{}); len(cut) != 1 || len(cut[0].Files) != 1 {
 		t.Errorf("without the permission: %+v", cut)
 	}

@@ -108,7 +108,7 @@ func TestAListHasEveryFindingThatMatches(t *testing.T) {
 		}
 	}
 	for _, narrow := range []bool{false, true} {
-		v.control(t, "narrow", map[string]any{"on": narrow})
+		v.Control(t, "narrow", map[string]any{"on": narrow})
 		for _, q := range queries {
 			if narrow && q.Hash == "" {
 				continue
@@ -174,14 +174,14 @@ func TestWhatTheAPICanFilterIsAskedOfIt(t *testing.T) {
 
 func TestAQueryThatNothingCanMatchAsksNothing(t *testing.T) {
 	v := newVendor(t, world.Options{Alerts: 10}, aws.Options{})
-	if got := listAll(t, v.client(t, time.Second), alert.Query{Severities: []alert.Severity{alert.Info}}); len(got) > 0 || v.Requests()["guardduty:ListFindings"] > 0 {
-		t.Errorf("%d findings, %v", len(got), v.Requests())
+	if got := listAll(t, v.client(t, time.Second), alert.Query{Severities: []alert.Severity{alert.Info}}); len(got) > 0 || v.lab.Requests()["guardduty:ListFindings"] > 0 {
+		t.Errorf("%d findings, %v", len(got), v.lab.Requests())
 	}
 }
 
 func TestNoFindingIsMissedWhileFindingsAreUpdated(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{Regions: []string{"us-east-1"}})
-	ids := v.Vendor.Add(aws.Request{Count: 700, Age: 2 * time.Hour})
+	ids := v.lab.Add(aws.Request{Count: 700, Age: 2 * time.Hour})
 	var mu sync.Mutex
 	n, touched := 0, map[string]bool{}
 	r := &tap{}
@@ -195,7 +195,7 @@ func TestNoFindingIsMissedWhileFindingsAreUpdated(t *testing.T) {
 		if n++; n < 14 {
 			id := ids[len(ids)-1-n]
 			touched[id] = true
-			v.control(t, "touch", map[string]any{"ids": []string{id}})
+			v.Control(t, "touch", map[string]any{"ids": []string{id}})
 		}
 	}
 	c := v.tapped(t, r)
@@ -236,7 +236,7 @@ func TestNoFindingIsMissedWhileFindingsAreUpdated(t *testing.T) {
 
 func TestAWindowIsClosedAndItsTimesAreInMilliseconds(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{Regions: []string{"us-east-1"}})
-	v.Vendor.Add(aws.Request{Count: 100, Age: time.Hour}) // 37 ms apart
+	v.lab.Add(aws.Request{Count: 100, Age: time.Hour}) // 37 ms apart
 	r := &tap{}
 	c := v.tapped(t, r)
 	streams, err := c.Streams(t.Context())
@@ -261,15 +261,15 @@ func TestAWindowIsClosedAndItsTimesAreInMilliseconds(t *testing.T) {
 
 func TestAnUpdateIsTheSameAlert(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{Regions: []string{"us-east-1"}})
-	ids := v.Vendor.Add(aws.Request{Count: 1, Age: time.Hour})
+	ids := v.lab.Add(aws.Request{Count: 1, Age: time.Hour})
 	c := v.client(t, time.Second)
 	before := listAll(t, c, alert.Query{})[0]
-	v.control(t, "touch", map[string]any{"ids": ids})
+	v.Control(t, "touch", map[string]any{"ids": ids})
 	after := listAll(t, c, alert.Query{})
 	if len(after) != 1 || after[0].ID != before.ID || after[0].Digest() != before.Digest() || !after[0].Updated.After(before.Updated) || !after[0].Created.Equal(before.Created) {
 		t.Errorf("%+v became %+v", before, after)
 	}
-	v.control(t, "touch", map[string]any{"ids": ids, "archived": true})
+	v.Control(t, "touch", map[string]any{"ids": ids, "archived": true})
 	if closed := listAll(t, c, alert.Query{})[0]; closed.Digest() == before.Digest() || !closed.Status.Closed() {
 		t.Errorf("archived by a rule: %+v", closed)
 	}
@@ -277,7 +277,7 @@ func TestAnUpdateIsTheSameAlert(t *testing.T) {
 
 func TestARequestHasAtMostFiftyIDs(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{Regions: []string{"us-east-1"}})
-	v.Vendor.Add(aws.Request{Count: 130, Age: time.Hour})
+	v.lab.Add(aws.Request{Count: 130, Age: time.Hour})
 	most := 0
 	var mu sync.Mutex
 	r := &tap{before: func(_ string, body []byte) {
@@ -299,8 +299,8 @@ func TestARequestHasAtMostFiftyIDs(t *testing.T) {
 	if err != nil || slices.ContainsFunc(rs, func(r source.NoteResult) bool { return r.Outcome != source.NoteDone }) {
 		t.Errorf("%v, %v", rs, err)
 	}
-	if most != 50 || v.Requests()["guardduty:UpdateFindingsFeedback"] != 3 {
-		t.Errorf("at most %d ids, %v", most, v.Requests())
+	if most != 50 || v.lab.Requests()["guardduty:UpdateFindingsFeedback"] != 3 {
+		t.Errorf("at most %d ids, %v", most, v.lab.Requests())
 	}
 	// One more is refused, and asked for in halves: an id that AWS does not take costs itself alone.
 	sites, err := c.known(t.Context())

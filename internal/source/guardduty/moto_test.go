@@ -1,12 +1,6 @@
 package guardduty
 
 import (
-	"bytes"
-	"context"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -16,54 +10,12 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/guardduty"
 
 	"edrc/internal/awsconn"
+	"edrc/internal/awsconn/mototest"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	labaws "edrc/internal/lab/aws"
 	"edrc/internal/lab/world"
 )
-
-// startMoto starts moto's simulated AWS on a free port. Where it is not installed the
-// test is skipped, except in CI.
-func startMoto(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("moto_server")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("moto_server is not on PATH: pip install 'moto[server]'")
-		}
-		t.Skip("moto_server is not on PATH: the lab is not held against it (pip install 'moto[server]')")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
-	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, path, "-H", "127.0.0.1", "-p", port)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
-		stop()
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(); _ = cmd.Wait() })
-	url := "http://127.0.0.1:" + port
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	for range 300 {
-		if resp, err := client.Get(url + "/moto-api/"); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return url
-			}
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	t.Fatalf("moto_server does not answer: %s", log.String())
-	return ""
-}
 
 // TestTheLabAnswersAsMotoDoes asks both the same. Findings are not among it: moto has none.
 func TestTheLabAnswersAsMotoDoes(t *testing.T) {
@@ -71,13 +23,13 @@ func TestTheLabAnswersAsMotoDoes(t *testing.T) {
 		v := newVendor(t, world.Options{}, labaws.Options{Accounts: []string{"123456789012", "222233334444"}, Standalone: true})
 		for _, account := range []string{"123456789012", "222233334444"} {
 			for _, region := range []string{"us-east-1", "eu-central-1"} {
-				v.control(t, "off", map[string]any{"account": account, "region": region})
+				v.Control(t, "off", map[string]any{"account": account, "region": region})
 			}
 		}
 		checkAccounts(t, v.options)
 	})
 	t.Run("moto", func(t *testing.T) {
-		url := startMoto(t)
+		url := mototest.Start(t).URL
 		checkAccounts(t, Options{Options: awsconn.Options{EndpointURL: url, AccessKeyID: "AKIAEXAMPLE123456789", SecretAccessKey: httpx.Literal("secret"),
 			Regions: []string{"us-east-1", "eu-central-1"}, Accounts: []awsconn.Account{
 				{ID: "123456789012"}, {ID: "222233334444", RoleARN: "arn:aws:iam::222233334444:role/edrc", ExternalID: "x-1"}}}})

@@ -21,7 +21,7 @@ import (
 
 func TestANewCommentKeepsOurEarlierOnes(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{})
-	id := v.Vendor.Add(aws.Request{Count: 1, Age: time.Hour, Feedback: "NOT_USEFUL"})[0]
+	id := v.lab.Add(aws.Request{Count: 1, Age: time.Hour, Feedback: "NOT_USEFUL"})[0]
 	c := v.client(t, time.Second)
 	h := alert.Handle{ID: id}
 	for _, text := range []string{"first\n[edrc:1]", "second\n[edrc:2]", "second\n[edrc:2]"} {
@@ -65,7 +65,7 @@ func TestTheOldestCommentsGiveWayToTheLimit(t *testing.T) {
 
 func TestAFindingThatNobodyJudgedBecomesUseful(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{})
-	id := v.Vendor.Add(aws.Request{Count: 1})[0]
+	id := v.lab.Add(aws.Request{Count: 1})[0]
 	c := v.client(t, time.Second)
 	if rs, err := c.AddNote(t.Context(), "a note", alert.Handle{ID: id}); err != nil || rs[0].Outcome != source.NoteDone {
 		t.Fatalf("%+v, %v", rs, err)
@@ -73,7 +73,7 @@ func TestAFindingThatNobodyJudgedBecomesUseful(t *testing.T) {
 	if as, err := c.Get(t.Context(), alert.Handle{ID: id}); err != nil || as[0].Analyst != "useful" {
 		t.Errorf("%+v, %v", as, err)
 	}
-	got, err := c.Resolve(t.Context(), alert.Handle{ID: v.Vendor.Add(aws.Request{Count: 1})[0]}, alert.Resolution{Verdict: "benign"})
+	got, err := c.Resolve(t.Context(), alert.Handle{ID: v.lab.Add(aws.Request{Count: 1})[0]}, alert.Resolution{Verdict: "benign"})
 	if f := got.Fields["verdict"]; err != nil || f.Outcome != fieldDone || f.Before != noFeedback {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -90,12 +90,12 @@ func TestNotesOfSeveralPlacesGoToEachOfThem(t *testing.T) {
 	var hs []alert.Handle
 	for _, account := range []string{"111122223333", "222233334444"} {
 		for _, region := range []string{"us-east-1", "eu-central-1"} {
-			for _, id := range v.Vendor.Add(aws.Request{Count: 2, Account: account, Region: region}) {
+			for _, id := range v.lab.Add(aws.Request{Count: 2, Account: account, Region: region}) {
 				hs = append(hs, alert.Handle{ID: id})
 			}
 		}
 	}
-	gone := v.Vendor.Add(aws.Request{Count: 1})
+	gone := v.lab.Add(aws.Request{Count: 1})
 	v.Purge(t, gone...)
 	c := v.client(t, time.Second)
 	rs, err := c.AddNote(t.Context(), "everywhere", append(hs, alert.Handle{ID: gone[0]}, alert.Handle{ID: "nonsense"})...)
@@ -110,14 +110,14 @@ func TestNotesOfSeveralPlacesGoToEachOfThem(t *testing.T) {
 			t.Errorf("%s: %+v", r.Handle.ID, r)
 		}
 	}
-	if n := v.Requests()["guardduty:UpdateFindingsFeedback"]; n != 4 {
+	if n := v.lab.Requests()["guardduty:UpdateFindingsFeedback"]; n != 4 {
 		t.Errorf("%d requests for four places", n)
 	}
 }
 
 func TestACommentWithoutACopyIsNotSent(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{})
-	id := v.Vendor.Add(aws.Request{Count: 1})[0]
+	id := v.lab.Add(aws.Request{Count: 1})[0]
 	full := errors.New("the disk is full")
 	for name, env := range map[string]Env{
 		"not kept": {KeepNote: func(context.Context, string, alert.Note) error { return full }},
@@ -138,14 +138,14 @@ func TestACommentWithoutACopyIsNotSent(t *testing.T) {
 
 func TestARefusedNoteIsRefusedAndALostAnswerIsInDoubt(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{})
-	id := v.Vendor.Add(aws.Request{Count: 1})[0]
+	id := v.lab.Add(aws.Request{Count: 1})[0]
 	c := v.client(t, time.Second)
-	v.control(t, "deny", map[string]any{"action": "UpdateFindingsFeedback"})
+	v.Control(t, "deny", map[string]any{"action": "UpdateFindingsFeedback"})
 	rs, err := c.AddNote(t.Context(), "text", alert.Handle{ID: id})
 	if err != nil || rs[0].Outcome != source.NoteRefused || !strings.Contains(rs[0].Err.Error(), "guardduty:UpdateFindingsFeedback") {
 		t.Errorf("%+v, %v", rs, err)
 	}
-	v.control(t, "deny", nil)
+	v.Control(t, "deny", nil)
 	v.Faults(t, "reset@after=1")
 	rs, err = c.AddNote(t.Context(), "text", alert.Handle{ID: id})
 	if err != nil || rs[0].Outcome != source.NoteUnknown || !slices.Equal(v.Notes(t, id), []string{"text"}) {
@@ -164,7 +164,7 @@ func TestARefusedNoteIsRefusedAndALostAnswerIsInDoubt(t *testing.T) {
 
 func TestIncidentsAreAttackSequencesWithTheirTargetsAndFindings(t *testing.T) {
 	v := newVendor(t, world.Options{Alerts: 30}, aws.Options{})
-	v.control(t, "sequence", map[string]any{"account": "222233334444", "count": 2})
+	v.Control(t, "sequence", map[string]any{"account": "222233334444", "count": 2})
 	c := v.client(t, time.Second)
 	var all []alert.Incident
 	for in, err := range c.ListIncidents(t.Context(), alert.Query{Severities: []alert.Severity{alert.Critical}}) {
@@ -211,7 +211,7 @@ func TestIncidentsAreAttackSequencesWithTheirTargetsAndFindings(t *testing.T) {
 
 func TestAnAlertIsFoundWithoutItsLocator(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{Standalone: true})
-	id := v.Vendor.Add(aws.Request{Count: 1, Account: "333344445555", Region: "eu-central-1"})[0]
+	id := v.lab.Add(aws.Request{Count: 1, Account: "333344445555", Region: "eu-central-1"})[0]
 	c := v.client(t, time.Second)
 	for name, locator := range map[string]string{"none": ``, "nonsense": `7`, "another configuration's": `{"account":"9","region":"x","detector":"y"}`} {
 		as, err := c.Get(t.Context(), alert.Handle{ID: id, Locator: json.RawMessage(locator)})
@@ -219,7 +219,7 @@ func TestAnAlertIsFoundWithoutItsLocator(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, as, err)
 		}
 	}
-	v.control(t, "deny", map[string]any{"account": "333344445555", "region": "eu-central-1", "action": "*"})
+	v.Control(t, "deny", map[string]any{"account": "333344445555", "region": "eu-central-1", "action": "*"})
 	if _, err := v.client(t, time.Second).Get(t.Context(), alert.Handle{ID: id}); !fault.Is(err, fault.Denied) {
 		t.Errorf("where it may be cannot be read: %v", err)
 	}

@@ -49,7 +49,7 @@ func (v *vendor) rewritten(t *testing.T, path string, change func([]byte) []byte
 
 func TestOneFindingThatCannotBeReadCostsItselfAlone(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{Regions: []string{"us-east-1"}})
-	v.Vendor.Add(aws.Request{Count: 5, Age: time.Hour, Kinds: aws.Kinds(aws.KindVolume)})
+	v.lab.Add(aws.Request{Count: 5, Age: time.Hour, Kinds: aws.Kinds(aws.KindVolume)})
 	n := 0
 	c := v.rewritten(t, "/findings/get", func(b []byte) []byte {
 		if n++; n == 1 { // the first finding loses its time; others have odd types
@@ -90,7 +90,7 @@ func TestOneFindingThatCannotBeReadCostsItselfAlone(t *testing.T) {
 
 func TestAReplyWithoutWhatWasAskedForIsNoEmptyList(t *testing.T) {
 	v := newVendor(t, world.Options{}, aws.Options{Regions: []string{"us-east-1"}})
-	v.Vendor.Add(aws.Request{Count: 60, Age: time.Hour})
+	v.lab.Add(aws.Request{Count: 60, Age: time.Hour})
 	for path, body := range map[string]string{"/detector": `{}`, "/findings": `{"nextToken":""}`, "/findings/get": `{"message":"hello"}`} {
 		c := v.rewritten(t, path, func([]byte) []byte { return []byte(body) })
 		n := 0

@@ -91,7 +91,7 @@ func asked(t *testing.T, c *Client, q alert.Query) []string {
 func TestOnlyTheAccountsAndRegionsOfTheScopesAreAsked(t *testing.T) {
 	own := organisation()
 	v := newVendor(t, world.Options{Alerts: 1700}, own)
-	v.control(t, "deny", map[string]any{"account": own.Accounts[9], "action": "*"})
+	v.Control(t, "deny", map[string]any{"account": own.Accounts[9], "action": "*"})
 	c := v.client(t, 5*time.Second)
 	q := alert.Query{Scopes: []alert.Scope{
 		{Accounts: own.Accounts[2:4], Regions: own.Regions[:2]},
@@ -99,7 +99,7 @@ func TestOnlyTheAccountsAndRegionsOfTheScopesAreAsked(t *testing.T) {
 	}}
 	want := map[string]bool{}
 	for _, at := range [][2]int{{2, 0}, {2, 1}, {3, 0}, {3, 1}, {5, 4}} {
-		for _, id := range v.IDs(own.Accounts[at[0]], own.Regions[at[1]]) {
+		for _, id := range v.lab.IDs(own.Accounts[at[0]], own.Regions[at[1]]) {
 			want[id] = true
 		}
 	}
@@ -110,8 +110,8 @@ func TestOnlyTheAccountsAndRegionsOfTheScopesAreAsked(t *testing.T) {
 	if len(want) == 0 || !maps.Equal(got, want) {
 		t.Errorf("%d findings, want %d", len(got), len(want))
 	}
-	if n := v.Requests()["guardduty:ListDetectors"]; n != 5 {
-		t.Errorf("%d places were asked whether they are on, and 5 are in the scopes: %v", n, v.Requests())
+	if n := v.lab.Requests()["guardduty:ListDetectors"]; n != 5 {
+		t.Errorf("%d places were asked whether they are on, and 5 are in the scopes: %v", n, v.lab.Requests())
 	}
 	streams, err := c.StreamsWithin(t.Context(), q.Scopes)
 	if err != nil || len(streams) != 5 {
@@ -121,7 +121,7 @@ func TestOnlyTheAccountsAndRegionsOfTheScopesAreAsked(t *testing.T) {
 	if _, err := c.Page(t.Context(), st, source.Window{By: source.Updated, From: st.Now.Add(-time.Hour), To: st.Now}, ""); err != nil {
 		t.Errorf("page: %v", err)
 	}
-	if n := v.Requests()["guardduty:ListDetectors"]; n != 10 {
+	if n := v.lab.Requests()["guardduty:ListDetectors"]; n != 10 {
 		t.Errorf("reading a page looked at all places: %d", n)
 	}
 	if all, _ := listed(t, c, alert.Query{}); len(all) < 1400 {
@@ -150,7 +150,7 @@ func TestAnAccountInsideIsReadThroughItsAdministratorOutside(t *testing.T) {
 		c := v.client(t, 5*time.Second)
 		q := alert.Query{Scopes: []alert.Scope{{Accounts: []string{"222233334444"}}}}
 		got, err := listed(t, c, q)
-		want := len(v.IDs("222233334444", "us-east-1")) + len(v.IDs("222233334444", "eu-central-1"))
+		want := len(v.lab.IDs("222233334444", "us-east-1")) + len(v.lab.IDs("222233334444", "eu-central-1"))
 		if len(got) != want || want == 0 {
 			t.Errorf("%s: %d findings, want %d (%v)", name, len(got), want, err)
 		}

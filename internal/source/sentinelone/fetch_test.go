@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"edrc/internal/lab"
 	"edrc/internal/sample"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 const (
@@ -44,16 +46,6 @@ func scriptDate() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.U
 func asked(before time.Duration, p progress) source.Ticket {
 	p.Asked = true
 	return p.step(source.FetchPending, source.Ticket{Handle: both()[0], Attempt: 1, Started: scriptDate().Add(-before)}, 0, "").Ticket
-}
-
-func newSpool(t *testing.T) *sample.Spool {
-	t.Helper()
-	spool, err := sample.OpenSpool(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = spool.Close() })
-	return spool
 }
 
 func TestAFetchIsAskedOnceTheUploadsBeforeAreKnown(t *testing.T) {
@@ -179,7 +171,7 @@ func TestOnlyPathsOfUploadsAreAskedFor(t *testing.T) {
 		}
 		sent := len(s.sent)
 		ticket := asked(time.Second, progress{Path: path})
-		if a, err := c.OpenFetch(context.Background(), ticket, "Infected_1234", newSpool(t)); !fault.Is(err, fault.Invalid) || len(s.sent) != sent {
+		if a, err := c.OpenFetch(context.Background(), ticket, "Infected_1234", sourcetest.Spool(t)); !fault.Is(err, fault.Invalid) || len(s.sent) != sent {
 			t.Errorf("%q: opened %v, %v, sent %q", path, a, err, s.sent[sent:])
 		}
 	}
@@ -261,7 +253,7 @@ func TestADownloadElsewhereDoesNotGetTheToken(t *testing.T) {
 		}
 		return answer(r, 200, "PK\x05\x06"+strings.Repeat("\x00", 18), nil), nil
 	})
-	a, err := c.OpenFetch(context.Background(), asked(0, progress{Path: uploadPath}), "Infected_1234", newSpool(t))
+	a, err := c.OpenFetch(context.Background(), asked(0, progress{Path: uploadPath}), "Infected_1234", sourcetest.Spool(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +283,7 @@ func TestADownloadThatFailsSaysWhatToDo(t *testing.T) {
 			}
 			return resp, nil
 		})
-		a, err := c.OpenFetch(context.Background(), asked(0, progress{Path: uploadPath}), "Infected_1234", newSpool(t))
+		a, err := c.OpenFetch(context.Background(), asked(0, progress{Path: uploadPath}), "Infected_1234", sourcetest.Spool(t))
 		if e, ok := errors.AsType[*fault.Error](err); a != nil || !ok || e.Kind != tc.want || e.Source != "s1-prod" {
 			t.Errorf("%s: %v, %v, want %s", name, a, err, tc.want)
 		}
@@ -300,7 +292,7 @@ func TestADownloadThatFailsSaysWhatToDo(t *testing.T) {
 
 func TestRecordedActivitiesLoseNothing(t *testing.T) {
 	n, uploads := 0, 0
-	recorded(t, func(file string, raw json.RawMessage, o map[string]any) {
+	sourcetest.Recorded(t, "sentinelone", func(file string, raw json.RawMessage, o map[string]any) {
 		if o["activityType"] == nil {
 			return
 		}
@@ -310,25 +302,25 @@ func TestRecordedActivitiesLoseNothing(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 			return
 		}
-		kind := str(o, "activityType") // one recording has the name of the type
+		kind := sourcetest.Text(o, "activityType") // one recording has the name of the type
 		if number, ok := o["activityType"].(json.Number); ok {
 			kind = number.String()
 		}
-		compare(t, file, string(a.Type), kind)
-		compare(t, file, string(a.ID), str(o, "id"))
-		compare(t, file, string(a.ThreatID), str(o, "threatId"))
-		compare(t, file, string(a.AgentID), str(o, "agentId"))
-		compareTime(t, file, a.CreatedAt.Time, str(o, "createdAt"))
-		compareTime(t, file, a.UpdatedAt.Time, str(o, "updatedAt"))
-		if url := str(o, "data.downloadUrl"); url != "" {
+		sourcetest.Same(t, file, string(a.Type), kind)
+		sourcetest.Same(t, file, string(a.ID), sourcetest.Text(o, "id"))
+		sourcetest.Same(t, file, string(a.ThreatID), sourcetest.Text(o, "threatId"))
+		sourcetest.Same(t, file, string(a.AgentID), sourcetest.Text(o, "agentId"))
+		sourcetest.SameTime(t, file, a.CreatedAt.Time, sourcetest.Text(o, "createdAt"))
+		sourcetest.SameTime(t, file, a.UpdatedAt.Time, sourcetest.Text(o, "updatedAt"))
+		if url := sourcetest.Text(o, "data.downloadUrl"); url != "" {
 			uploads++
-			compare(t, file, a.path(), url)
+			sourcetest.Same(t, file, a.path(), url)
 			if isUpload(url) == strings.Contains(file, "invalid_path") {
 				t.Errorf("%s: the path %q may be asked for: %v", file, url, isUpload(url))
 			}
 		}
-		if number, ok := at(o, "data.commandId").(json.Number); ok {
-			compare(t, file, lookup(a.Data, []string{"commandId"}), number.String())
+		if number := sourcetest.Text(o, "data.commandId"); number != "" {
+			sourcetest.Same(t, file, lookup(a.Data, []string{"commandId"}), number)
 		}
 	})
 	if n < 17 || uploads < 5 {
@@ -338,7 +330,7 @@ func TestRecordedActivitiesLoseNothing(t *testing.T) {
 
 func TestEachUploadOfTheLabIsReadAsWhatItIs(t *testing.T) {
 	v := newVendor(t, surfaceThreats, lab.Options{Alerts: -1, FetchTime: -1})
-	c, spool := v.client(t, time.Minute), newSpool(t)
+	c, spool := v.client(t, time.Minute), sourcetest.Spool(t)
 	for as, want := range map[string]sample.Problem{
 		"zipcrypto": "", "aes": "", "wrong": sample.WrongBytes, "unreadable": sample.Unreadable, "corrupt": sample.Damaged,
 		"empty": sample.NoFile, "nested": sample.WrongBytes, "hostile": sample.Hostile,
@@ -380,7 +372,7 @@ func fetched(t *testing.T, c *Client, id string, spool *sample.Spool) (*sample.A
 func TestAHugeFileIsNeverInMemory(t *testing.T) {
 	const size = 32 << 20
 	v := newVendor(t, surfaceThreats, lab.Options{Alerts: -1, FetchTime: -1, Huge: size})
-	c, spool := v.client(t, time.Minute), newSpool(t)
+	c, spool := v.client(t, time.Minute), sourcetest.Spool(t)
 	id := v.addServed(t, "huge", true)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -398,18 +390,15 @@ func TestAHugeFileIsNeverInMemory(t *testing.T) {
 func TestFetchingFollowsTheVendorsSpecification(t *testing.T) {
 	j := newJudge(t)
 	v := newVendor(t, surfaceThreats, lab.Options{Alerts: -1, FetchTime: -1})
-	v.wrap = func(next http.RoundTripper) http.RoundTripper {
-		j.next = next
-		return j
-	}
-	a, _ := fetched(t, v.client(t, time.Minute), v.addServed(t, "aes", true), newSpool(t))
+	v.wrap = j.Wrap
+	a, _ := fetched(t, v.client(t, time.Minute), v.addServed(t, "aes", true), sourcetest.Spool(t))
 	defer a.Close()
-	for _, call := range []string{"POST /threats/fetch-file", "GET /activities", "GET /threats"} {
-		if j.judged[call] == 0 {
+	for _, call := range below("POST /threats/fetch-file", "GET /activities", "GET /threats") {
+		if !slices.Contains(j.Judged(), call) {
 			t.Errorf("%s was not called", call)
 		}
 	}
-	if len(j.unknown) != 1 { // the download itself
-		t.Errorf("not in the specification: %v", j.unknown)
+	if len(j.Unknown()) != 1 { // the download itself
+		t.Errorf("not in the specification: %v", j.Unknown())
 	}
 }

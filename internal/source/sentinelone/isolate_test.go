@@ -12,6 +12,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/lab"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // machine gives one host of the lab that is online.
@@ -29,21 +30,13 @@ func machine(t *testing.T, c *Client) alert.Host {
 	return alert.Host{}
 }
 
-func wantState(t *testing.T, c *Client, h alert.Host, want source.IsolationState, reachable bool) {
-	t.Helper()
-	got, err := c.Isolation(context.Background(), h, source.Operation{})
-	if err != nil || got.State != want || got.Reachable != reachable {
-		t.Errorf("%+v, %v; want %s", got, err, want)
-	}
-}
-
 func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 	for _, faults := range []string{"", "reset@after=0.5", "500@after=0.5", "429=0.3"} {
 		v := newVendor(t, surfaceThreats, lab.Options{Alerts: 20})
 		c := v.client(t, time.Minute)
 		h := machine(t, c)
 		ctx := context.Background()
-		wantState(t, c, h, source.IsolationNone, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationNone, true)
 		v.Faults(t, faults)
 		for range 2 { // a second time is no error
 			if op, err := c.Isolate(ctx, h, source.Containment{}); err != nil || op.ID != "" {
@@ -51,8 +44,8 @@ func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 			}
 		}
 		v.Faults(t, "")
-		wantState(t, c, h, source.IsolationIsolating, true)
-		wantState(t, c, h, source.IsolationIsolated, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationIsolating, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationIsolated, true)
 		if got := v.lab.State().Sources["s1-lab"].Isolated; !slices.Equal(got, []string{h.Name}) {
 			t.Errorf("%s: isolated are %v", faults, got)
 		}
@@ -63,8 +56,8 @@ func TestAHostIsIsolatedSeenAndReleased(t *testing.T) {
 			}
 		}
 		v.Faults(t, "")
-		wantState(t, c, h, source.IsolationReleasing, true)
-		wantState(t, c, h, source.IsolationNone, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationReleasing, true)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationNone, true)
 		if got := v.lab.State().Sources["s1-lab"].Isolated; len(got) > 0 {
 			t.Errorf("%s: isolated are %v", faults, got)
 		}
@@ -80,11 +73,11 @@ func TestAnOfflineHostStaysOnItsWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		wantState(t, c, h, source.IsolationIsolating, false)
+		sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationIsolating, false)
 	}
 	v.control(t, "agent", map[string]any{"id": h.ID, "online": true}, nil)
-	wantState(t, c, h, source.IsolationIsolating, true)
-	wantState(t, c, h, source.IsolationIsolated, true)
+	sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationIsolating, true)
+	sourcetest.WantIsolation(t, c, h, source.Operation{}, source.IsolationIsolated, true)
 }
 
 func TestAnIsolationThatCannotBeSaysWhy(t *testing.T) {
@@ -164,6 +157,6 @@ func TestAStateThatNobodyKnowsIsUnknown(t *testing.T) {
 	} {
 		c, _ := scripted(t, surfaceThreats, map[string]string{"GET /agents": `200 {"data":[{"id":"` + someAgent + `","networkStatus":"` + word +
 			`","isActive":true,"networkQuarantineEnabled":true}],"pagination":{"nextCursor":null}}`})
-		wantState(t, c, alert.Host{ID: someAgent}, want, true)
+		sourcetest.WantIsolation(t, c, alert.Host{ID: someAgent}, source.Operation{}, want, true)
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"edrc/internal/httpx"
 	"edrc/internal/lab"
 	"edrc/internal/source"
 	"edrc/internal/source/sourcetest"
@@ -30,7 +29,7 @@ func harness(surface string, page, notePage int) sourcetest.Harness {
 	return sourcetest.Harness{
 		New:  func(t *testing.T) sourcetest.Vendor { return newVendor(t, surface, lab.Options{Alerts: -1}) },
 		Page: page, NotePage: notePage, World: 600,
-		Hostile: []string{"\x1b[31m", "\u202e", "[edrc:5b1f09c2a94e7d10]", "line\nbreak", "<script>", "=cmd|", "№", "\ufeff"},
+		Hostile: sourcetest.Hostile(),
 	}
 }
 
@@ -69,35 +68,12 @@ func (v *vendor) Source(t *testing.T, timeout time.Duration) source.Source {
 
 func (v *vendor) client(t testing.TB, timeout time.Duration) *Client {
 	t.Helper()
-	var transport http.RoundTripper = httpx.NewTransport()
-	if v.wrap != nil {
-		transport = v.wrap(transport)
-	}
-	c, err := New(v.options, Env{Name: "s1-lab", HTTP: httpx.Config{
-		Timeout: timeout, Attempts: 15, RetryBase: time.Millisecond, RetryMax: 20 * time.Millisecond, MaxWait: 20 * time.Second,
-		Transport: transport,
-		// The limits are real time, and the lab has none.
-		Sleep: func(ctx context.Context, d time.Duration) error { return pause(ctx, min(d, 5*time.Millisecond)) },
-	}})
+	c, err := New(v.options, Env{Name: "s1-lab", HTTP: sourcetest.HTTP(t, timeout, v.wrap)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		c.Close()
-		if c, ok := transport.(interface{ CloseIdleConnections() }); ok {
-			c.CloseIdleConnections()
-		}
-	})
+	t.Cleanup(c.Close)
 	return c
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func (v *vendor) Add(t *testing.T, n int, age time.Duration, equal bool) []string {

@@ -74,7 +74,7 @@ func (o Options) normalise() (Options, error) {
 	switch {
 	case o.Surface != surfaceThreats && o.Surface != surfaceUnified:
 		return o, fault.Usagef("surface: %q is not a surface (%s, %s)", o.Surface, surfaceThreats, surfaceUnified)
-	case o.Rate < 0:
+	case !(o.Rate >= 0): // also refuses NaN
 		return o, fault.Usagef("rate: must not be negative")
 	case o.Rate == 0:
 		o.Rate = 10

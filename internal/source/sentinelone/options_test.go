@@ -2,6 +2,7 @@ package sentinelone
 
 import (
 	"context"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -9,9 +10,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 func TestNewSaysWhatIsMissingOrWrong(t *testing.T) {
@@ -34,21 +35,11 @@ func TestNewSaysWhatIsMissingOrWrong(t *testing.T) {
 		"surface":       {with(func(o *Options) { o.Surface = "star" }), []string{"star", "threats", "unified"}},
 		"an account":    {with(func(o *Options) { o.Accounts = []string{"Acme"} }), []string{"accounts", "Acme"}},
 		"rate":          {with(func(o *Options) { o.Rate = -1 }), []string{"rate"}},
+		"no rate":       {with(func(o *Options) { o.Rate = math.NaN() }), []string{"rate"}},
 		"unified scope": {with(func(o *Options) { o.Surface = "unified"; o.Accounts = ids("1"); o.Sites = ids("2") }), []string{"one of"}},
 	} {
 		_, err := New(tc.o, Env{Name: "s1"})
-		if !fault.Is(err, fault.Usage) {
-			t.Errorf("%s: %v, want usage", name, err)
-			continue
-		}
-		for _, word := range tc.want {
-			if !strings.Contains(err.Error(), word) {
-				t.Errorf("%s: %q does not name %q", name, err, word)
-			}
-		}
-		if strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %q shows a secret", name, err)
-		}
+		sourcetest.WantUsage(t, name, err, "secret", tc.want...)
 	}
 }
 

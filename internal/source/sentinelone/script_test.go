@@ -3,7 +3,6 @@ package sentinelone
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // script is a console in memory that says what it is told to: the replies that a
@@ -25,28 +25,16 @@ type script struct {
 }
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
-		_ = r.Body.Close()
-	}
+	body := sourcetest.Body(r)
 	key := r.Method + " " + strings.TrimPrefix(r.URL.Path, apiPath)
 	s.mu.Lock()
-	s.sent = append(s.sent, key+" "+string(body))
+	s.sent = append(s.sent, key+" "+body)
 	s.mu.Unlock()
 	reply, ok := s.replies[key]
 	if !ok {
 		reply = `404 {"errors":[{"code":4040040,"title":"Not Found","detail":null}]}`
 	}
-	status, text, _ := strings.Cut(reply, " ")
-	code := 0
-	for _, digit := range status {
-		code = code*10 + int(digit-'0')
-	}
-	return &http.Response{
-		StatusCode: code, Request: r, ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)),
-		Header: http.Header{"Date": {"Sun, 22 Nov 2026 12:00:00 GMT"}, "Content-Type": {"application/json"}},
-	}, nil
+	return sourcetest.Reply(r, reply), nil
 }
 
 func scripted(t *testing.T, surface string, replies map[string]string) (*Client, *script) {
@@ -110,7 +98,7 @@ func TestTheOutcomeOfANoteIsReadFromTheReply(t *testing.T) {
 }
 
 func TestAFilterOfAWriteIsNeverEmpty(t *testing.T) {
-	for _, h := range []alert.Handle{{}, {ID: "x"}, {ID: mid, Note: mid}} {
+	for _, h := range []alert.Handle{{ID: "x"}, {ID: mid, Note: mid}} {
 		c, s := scripted(t, "", map[string]string{"POST /threats/notes": `200 {"data":{"affected":1}}`})
 		rs, err := c.AddNote(context.Background(), "text", h)
 		if err != nil || rs[0].Outcome != source.NoteRefused || len(s.sent) > 0 {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"testing"
 
@@ -68,4 +69,21 @@ func Zip(t testing.TB) func(io.Writer, world.File, string) error {
 		_, err = io.Copy(w, out)
 		return err
 	}
+}
+
+// Files are those of a world: two with plain names, one for each hostile piece, and twenty
+// more. ext is a file name's ending: "exe".
+func Files(ext string, hostile []string) []world.File {
+	names := []string{"invoice." + ext, "sample." + ext}
+	for _, h := range hostile {
+		names = append(names, "a "+h+" b."+ext)
+	}
+	for i := range 20 {
+		names = append(names, fmt.Sprintf("setup_%04x.%s", i, ext))
+	}
+	out := make([]world.File, len(names))
+	for i, name := range names {
+		out[i] = File(name, fmt.Sprintf("inert sample %d", i))
+	}
+	return out
 }

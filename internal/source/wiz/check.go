@@ -41,7 +41,20 @@ func (c *Client) Check(ctx context.Context) (source.Health, error) {
 			}
 		}
 	}
+	h.Retiring = c.api.http.Retiring()
 	return h, nil
+}
+
+// Permissions lists what the service account needs, by capability: its scope, and what
+// the subscription must include.
+func Permissions() map[string]string {
+	out := map[string]string{}
+	for _, p := range probes("") {
+		for capability := range strings.SplitSeq(p.capabilities, ", ") {
+			out[capability] = needs(p.operation)
+		}
+	}
+	return out
 }
 
 // needs names the scope, and the licence where one is needed.
@@ -66,8 +79,8 @@ func probes(op string) []probe {
 	}
 	return []probe{
 		{"alerts", "detections", detections(op, idsDocument, filter{}, 1, descending()), false},
-		{"incidents, notes list", "issues", threats(op, issueNotesDocument, filter{}, 1, descending()), false},
-		{"notes", "createIssueNote", write(createNoteDocument, scopeNotes,
+		{"incidents, note list", "issues", threats(op, issueNotesDocument, filter{}, 1, descending()), false},
+		{"note add", "createIssueNote", write(createNoteDocument, scopeNotes,
 			map[string]any{"input": map[string]string{"issueId": nobody, "text": "edrc checks its permissions"}}), true},
 		{"note remove", "deleteIssueNote", write(deleteNoteDocument, scopeNotes, map[string]any{"input": map[string]string{"id": nobody}}), true},
 		{"resolve", "updateIssue", write(updateIssueDocument, scopeUpdate, map[string]any{"issueId": nobody, "patch": map[string]any{"status": "OPEN"}}), true},

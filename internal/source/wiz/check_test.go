@@ -21,17 +21,22 @@ func TestCheckNamesTheMissingScopeOfEachCapability(t *testing.T) {
 		"":              {},
 		scopeDetections: {"alerts": defend},
 		lab.Defend:      {"alerts": defend},
-		scopeIssues:     {"incidents": scopeIssues, "notes list": scopeIssues},
-		scopeNotes:      {"notes": scopeNotes, "note remove": scopeNotes},
+		scopeIssues:     {"incidents": scopeIssues, "note list": scopeIssues},
+		scopeNotes:      {"note add": scopeNotes, "note remove": scopeNotes},
 		scopeUpdate:     {"resolve": scopeUpdate},
 	} {
 		for _, byStatus := range []bool{false, true} {
 			v := newVendor(t, world.Options{Alerts: 20})
-			v.control(t, "scope", map[string]any{"scope": scope, "missing": true})
-			v.control(t, "form", map[string]any{"http": byStatus})
+			v.Control(t, "scope", map[string]any{"scope": scope, "missing": true})
+			v.Control(t, "form", map[string]any{"http": byStatus})
 			h, err := v.client(t, time.Minute).Check(context.Background())
 			if err != nil || !maps.Equal(h.Missing, want) || !strings.Contains(h.Identity, v.options.ClientID) || !strings.HasPrefix(h.Tenant, "127.0.0.1:") {
 				t.Errorf("without %q: %+v, %v", scope, h, err)
+			}
+			for capability, lacks := range h.Missing {
+				if Permissions()[capability] != lacks {
+					t.Errorf("%s: the table has %q, and not %q", capability, Permissions()[capability], lacks)
+				}
 			}
 			if !h.Expires.IsZero() {
 				t.Errorf("the check invents an end: %s", h.Expires)
@@ -78,7 +83,7 @@ func TestEveryCallNamesTheScopeThatItLacks(t *testing.T) {
 		for i, do := range calls {
 			v := newVendor(t, world.Options{})
 			id := v.wiz.Add(1, time.Hour, false)[0]
-			v.control(t, "scope", map[string]any{"scope": scope, "missing": true})
+			v.Control(t, "scope", map[string]any{"scope": scope, "missing": true})
 			err := do(v.client(t, time.Minute), alert.Handle{ID: id, Note: v.wiz.ThreatOf(id)})
 			e, ok := err.(*fault.Error)
 			if !ok || e.Kind != fault.Denied || !strings.Contains(e.Hint, scope) || !strings.Contains(e.Hint, "wiz-lab") || !strings.Contains(e.Msg, "["+scope+"]") {
@@ -92,7 +97,7 @@ func TestATokenThatEndsInMidRunIsRenewed(t *testing.T) {
 	for _, within := range []bool{false, true} {
 		v := newVendor(t, world.Options{})
 		want := v.wiz.Add(350, time.Hour, false)
-		v.control(t, "form", map[string]any{"auth": within})
+		v.Control(t, "form", map[string]any{"auth": within})
 		c := v.client(t, time.Minute)
 		var got []string
 		for a, err := range c.List(context.Background(), alert.Query{}) {
@@ -100,17 +105,17 @@ func TestATokenThatEndsInMidRunIsRenewed(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got = append(got, a.ID); len(got)%70 == 0 {
-				v.control(t, "expire", nil)
+				v.Control(t, "expire", nil)
 			}
 			if len(got)%90 == 0 {
-				v.control(t, "throttle", map[string]any{"count": 2})
+				v.Control(t, "throttle", map[string]any{"count": 2})
 			}
 		}
 		slices.Sort(want)
 		if slices.Sort(got); !slices.Equal(got, want) {
 			t.Errorf("%d detections, want %d", len(got), len(want))
 		}
-		v.control(t, "expire", nil)
+		v.Control(t, "expire", nil)
 		rs, err := c.AddNote(context.Background(), "after the end", alert.Handle{ID: want[0], Note: v.wiz.ThreatOf(want[0])})
 		if err != nil || rs[0].Outcome != source.NoteDone || len(v.Notes(t, want[0])) != 1 {
 			t.Errorf("a note: %+v, %v", rs, err)
@@ -141,11 +146,11 @@ func TestACursorOfAnotherListOrOfNoneRestartsTheWindow(t *testing.T) {
 			t.Errorf("the second stream, %q: %v", token, err)
 		}
 	}
-	v.control(t, "retire", map[string]any{"field": "origins", "on": true})
+	v.Control(t, "retire", map[string]any{"field": "origins", "on": true})
 	if _, err := c.Page(context.Background(), st[0], w, ""); !fault.Is(err, fault.Unsupported) || !strings.Contains(err.Error(), "origins") {
 		t.Errorf("a retired field: %v", err)
 	}
-	v.control(t, "moved", map[string]any{"on": true})
+	v.Control(t, "moved", map[string]any{"on": true})
 	if _, err := c.Page(context.Background(), st[0], w, ""); !fault.Is(err, fault.Unsupported) {
 		t.Errorf("a retired endpoint: %v", err)
 	}

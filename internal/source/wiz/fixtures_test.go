@@ -3,8 +3,6 @@ package wiz
 import (
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,25 +12,12 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
-
-// recorded reads one file of the vendor's recorded replies.
-func recorded(t *testing.T, name string) []byte {
-	t.Helper()
-	dir := os.Getenv("EDRC_FIXTURES")
-	if dir == "" {
-		t.Skip("EDRC_FIXTURES is not set: the vendor's recorded replies are not checked")
-	}
-	raw, err := os.ReadFile(filepath.Join(dir, "wiz", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
 
 func TestRecordedRepliesLoseNothing(t *testing.T) {
 	var all map[string]json.RawMessage
-	if err := json.Unmarshal(recorded(t, "secops-hub/mock_data.json"), &all); err != nil {
+	if err := json.Unmarshal(sourcetest.RecordedFile(t, "wiz/secops-hub/mock_data.json"), &all); err != nil {
 		t.Fatal(err)
 	}
 	ask := func(name, field string, replies map[string]string) (*Client, *script) {
@@ -103,7 +88,7 @@ func TestRecordedTokensAndAddressesAreUnderstood(t *testing.T) {
 			Expires count `json:"expires_in"`
 		} `json:"test_wiz_refresher_always_provide_fresh_token"`
 	}
-	if err := json.Unmarshal(recorded(t, "sekoia-tests/Wiz__tests__client__test_token_refresher.json"), &all); err != nil || len(all.Addresses) < 4 || len(all.Tokens) != 2 {
+	if err := json.Unmarshal(sourcetest.RecordedFile(t, "wiz/sekoia-tests/Wiz__tests__client__test_token_refresher.json"), &all); err != nil || len(all.Addresses) < 4 || len(all.Tokens) != 2 {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	for _, pair := range all.Addresses {
@@ -123,7 +108,7 @@ func TestRecordedIssuesOfExportsLoseNothing(t *testing.T) {
 			Log map[string]any `yaml:"Log"`
 		} `yaml:"Tests"`
 	}
-	if err := yaml.Unmarshal(recorded(t, "panther-rules/wiz_alert_passthrough.yml"), &file); err != nil || len(file.Tests) != 3 {
+	if err := yaml.Unmarshal(sourcetest.RecordedFile(t, "wiz/panther-rules/wiz_alert_passthrough.yml"), &file); err != nil || len(file.Tests) != 3 {
 		t.Fatalf("%d, %v", len(file.Tests), err)
 	}
 	c := testClient(t)
@@ -158,7 +143,7 @@ func TestRecordedWordsOfWebhooksAreUnderstood(t *testing.T) {
 			} `yaml:"Log"`
 		} `yaml:"Tests"`
 	}
-	if err := yaml.Unmarshal(recorded(t, "panther-rules/wiz_issue_alert_passthrough.yml"), &file); err != nil || len(file.Tests) != 3 {
+	if err := yaml.Unmarshal(sourcetest.RecordedFile(t, "wiz/panther-rules/wiz_issue_alert_passthrough.yml"), &file); err != nil || len(file.Tests) != 3 {
 		t.Fatalf("%d, %v", len(file.Tests), err)
 	}
 	for _, one := range file.Tests {

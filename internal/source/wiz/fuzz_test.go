@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"edrc/internal/alert"
+	"edrc/internal/source"
 )
 
 // seeds are detections of every kind of trouble.

@@ -168,7 +168,7 @@ func TestAChangedThreatBringsItsDetectionsAgain(t *testing.T) {
 	other := v.wiz.Add(1, 2*time.Hour, false)
 	c := v.client(t, time.Minute)
 	for _, id := range []string{big, other[0]} {
-		v.control(t, "status", map[string]any{"id": id, "status": "RESOLVED", "reason": "MALICIOUS_THREAT"})
+		v.Control(t, "status", map[string]any{"id": id, "status": "RESOLVED", "reason": "MALICIOUS_THREAT"})
 	}
 	st, err := c.Streams(context.Background())
 	if err != nil || len(st) != 2 {

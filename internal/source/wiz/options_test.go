@@ -8,8 +8,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/source/sourcetest"
 )
 
 func with(change func(*Options)) Options {
@@ -34,18 +34,7 @@ func TestNewSaysWhatIsMissingOrWrong(t *testing.T) {
 		"rate":         {with(func(o *Options) { o.Rate = -1 }), []string{"rate"}},
 	} {
 		_, err := New(tc.o, Env{Name: "wiz"})
-		if !fault.Is(err, fault.Usage) {
-			t.Errorf("%s: %v, want usage", name, err)
-			continue
-		}
-		for _, word := range tc.want {
-			if !strings.Contains(err.Error(), word) {
-				t.Errorf("%s: %q does not name %q", name, err, word)
-			}
-		}
-		if strings.Contains(err.Error(), "a secret") {
-			t.Errorf("%s: %q shows a secret", name, err)
-		}
+		sourcetest.WantUsage(t, name, err, "a secret", tc.want...)
 	}
 }
 

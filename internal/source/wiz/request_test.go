@@ -126,7 +126,7 @@ func TestRequestsAskForNothingThatTheVendorsClientsDoNot(t *testing.T) {
 	}
 	r := &recorder{}
 	v := newVendor(t, world.Options{Alerts: 200})
-	v.wrap = func(next http.RoundTripper) http.RoundTripper {
+	v.Wrap = func(next http.RoundTripper) http.RoundTripper {
 		r.next = next
 		return r
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // script is an API in memory that says what it is told to: the replies that a
@@ -39,24 +38,20 @@ type sent struct {
 const goodToken = `200 {"access_token":"jwt","token_type":"Bearer","expires_in":3600}`
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		body, _ = io.ReadAll(r.Body)
-		_ = r.Body.Close()
-	}
+	body := sourcetest.Body(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := "token"
 	if strings.HasSuffix(r.URL.Path, "/graphql") {
 		var one sent
-		if err := json.Unmarshal(body, &one); err != nil {
+		if err := json.Unmarshal([]byte(body), &one); err != nil {
 			return nil, err
 		}
 		one.field = topField(one.Query)
 		s.sent, s.headers = append(s.sent, one), append(s.headers, r.Header.Clone())
 		key = one.field
 	} else {
-		form, _ := url.ParseQuery(string(body))
+		form, _ := url.ParseQuery(body)
 		s.forms = append(s.forms, form)
 	}
 	reply := `200 {"data":{}}`
@@ -68,10 +63,7 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 			s.replies[key] = all[1:]
 		}
 	}
-	status, text, _ := strings.Cut(reply, " ")
-	code, _ := strconv.Atoi(status)
-	return &http.Response{StatusCode: code, Request: r, ContentLength: int64(len(text)), Body: io.NopCloser(strings.NewReader(text)),
-		Header: http.Header{"Date": {"Sun, 22 Nov 2026 12:00:00 GMT"}, "Content-Type": {"application/json"}}}, nil
+	return sourcetest.Reply(r, reply), nil
 }
 
 // topField is the first field of a document, as it will be called in the reply.
@@ -101,9 +93,7 @@ func scripted(t *testing.T, replies map[string]string) (*Client, *script) {
 		s.replies[key] = strings.Split(reply, "\n")
 	}
 	o := Options{URL: "https://api.us1.app.wiz.io", ClientID: "client", ClientSecret: httpx.Literal("the secret")}
-	c, err := New(o, Env{Name: "wiz", HTTP: httpx.Config{Transport: s, Attempts: 1,
-		Sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }, // the limits are real time
-	}})
+	c, err := New(o, Env{Name: "wiz", HTTP: httpx.Config{Transport: s, Attempts: 1, Sleep: sourcetest.NoSleep}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,6 @@
-package aws
+//go:build !unix
+
+package mototest
 
 import (
 	"os"

@@ -1,13 +1,14 @@
-//go:build !windows
+//go:build unix
 
-package aws
+package mototest
 
 import (
 	"os"
 	"syscall"
 )
 
-// ownGroup puts moto, which starts a process of its own, into a group that can be ended whole.
+// ownGroup puts moto into a group that can be ended whole: the program on PATH may be a
+// script around another.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 func killGroup(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }
