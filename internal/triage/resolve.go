@@ -14,10 +14,10 @@ import (
 // The states of a change.
 const (
 	ChangeSending   = "sending" // written down before anything is sent
-	ChangeDone      = "done"
-	ChangeUnchanged = "unchanged" // it was so already
-	ChangePending   = "pending"   // accepted, not visible yet
-	ChangeUnknown   = "unknown"   // sent, and the answer was lost
+	ChangeDone      = source.FieldDone
+	ChangeUnchanged = source.FieldUnchanged // it was so already
+	ChangePending   = source.FieldPending   // accepted, not visible yet
+	ChangeUnknown   = source.FieldUnknown   // sent, and the answer was lost
 	ChangeFailed    = "failed"
 )
 

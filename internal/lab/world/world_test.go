@@ -2,6 +2,7 @@ package world
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -17,8 +18,8 @@ func TestACommandSaysWhatCannotBeRead(t *testing.T) {
 		}
 	}
 	for _, body := range []string{`{"time":"soon"}`, `{"time":2}`, `{`} {
-		if err := Decode("fetch", []byte(body), &command{}); err == nil {
-			t.Errorf("%s is read", body)
+		if err := Decode("fetch", []byte(body), &command{}); err == nil || !strings.HasPrefix(err.Error(), "fetch: ") {
+			t.Errorf("%s: %v", body, err)
 		}
 	}
 }

@@ -63,10 +63,7 @@ func New(o Options, env Env) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{name: env.Name, env: env, traits: o.traits(), conn: conn, now: env.HTTP.Now, walks: map[string]*walk{}}
-	if c.now == nil {
-		c.now = time.Now
-	}
+	c := &Client{name: env.Name, env: env, traits: o.traits(), conn: conn, now: source.Clock(env.HTTP.Now), walks: map[string]*walk{}}
 	return c, nil
 }
 

@@ -223,7 +223,7 @@ func TestAMemberIsToldThatOnlyItsAdministratorMayChangeFindings(t *testing.T) {
 		t.Fatalf("%v, %v", as, err)
 	}
 	applied, err := admin.Resolve(t.Context(), as[0].Handle, alert.Resolution{Status: alert.StatusResolved})
-	if err != nil || applied.Fields["status"].Outcome != fieldDone {
+	if err != nil || applied.Fields["status"].Outcome != source.FieldDone {
 		t.Errorf("%+v, %v", applied, err)
 	}
 }

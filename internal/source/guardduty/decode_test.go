@@ -308,7 +308,7 @@ func FuzzDecode(f *testing.F) {
 				break
 			}
 			if b, ok := errors.AsType[*source.BadItem](err); ok {
-				if b.Reason == "" || len(b.Raw) > maxBadRaw {
+				if b.Reason == "" || len(b.Raw) > source.MaxBadRaw {
 					t.Fatalf("bad without a reason: %+v", b)
 				}
 				continue

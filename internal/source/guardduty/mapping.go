@@ -160,15 +160,12 @@ func (f *finding) url() string {
 	return "https://" + region + "." + host + "/guardduty/home?region=" + region + "#/findings?search=id%3D" + url.QueryEscape(string(f.ID))
 }
 
-// maxBadRaw bounds what is kept of an item that cannot be read, in bytes.
-const maxBadRaw = 4 << 10
-
 func badItem(raw json.RawMessage, err error) *source.BadItem {
 	var head struct{ ID, Region text }
 	_ = json.Unmarshal(raw, &head)
-	b := &source.BadItem{Reason: err.Error(), Raw: raw[:min(len(raw), maxBadRaw)]}
+	id := ""
 	if head.ID != "" {
-		b.ID = alertID(string(head.Region), string(head.ID))
+		id = alertID(string(head.Region), string(head.ID))
 	}
-	return b
+	return source.Unreadable(id, err.Error(), raw)
 }

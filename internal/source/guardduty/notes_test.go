@@ -74,7 +74,7 @@ func TestAFindingThatNobodyJudgedBecomesUseful(t *testing.T) {
 		t.Errorf("%+v, %v", as, err)
 	}
 	got, err := c.Resolve(t.Context(), alert.Handle{ID: v.lab.Add(aws.Request{Count: 1})[0]}, alert.Resolution{Verdict: "benign"})
-	if f := got.Fields["verdict"]; err != nil || f.Outcome != fieldDone || f.Before != noFeedback {
+	if f := got.Fields["verdict"]; err != nil || f.Outcome != source.FieldDone || f.Before != noFeedback {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if err := c.Supports(alert.Resolution{Verdict: noFeedback}); !fault.Is(err, fault.Unsupported) {
@@ -152,12 +152,12 @@ func TestARefusedNoteIsRefusedAndALostAnswerIsInDoubt(t *testing.T) {
 		t.Errorf("%+v, %v", rs, err)
 	}
 	applied, err := c.Resolve(t.Context(), alert.Handle{ID: id}, alert.Resolution{Status: alert.StatusResolved})
-	if err != nil || applied.Fields["status"].Outcome != fieldDone {
+	if err != nil || applied.Fields["status"].Outcome != source.FieldDone {
 		t.Errorf("a lost answer that was looked after: %+v, %v", applied, err)
 	}
 	v.Faults(t, "500@before=1")
 	applied, err = c.Resolve(t.Context(), alert.Handle{ID: id}, alert.Resolution{Status: alert.StatusNew, Verdict: "false_positive"})
-	if !fault.Is(err, fault.Unavailable) || applied.Fields["verdict"].Outcome != fieldUnknown || applied.Fields["status"].Outcome != fieldUnchanged {
+	if !fault.Is(err, fault.Unavailable) || applied.Fields["verdict"].Outcome != source.FieldUnknown || applied.Fields["status"].Outcome != source.FieldUnchanged {
 		t.Errorf("%+v, %v", applied, err)
 	}
 }

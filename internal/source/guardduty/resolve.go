@@ -10,16 +10,6 @@ import (
 	"edrc/internal/source"
 )
 
-// The fields of a resolution, and what may become of them, in source.Applied.
-const (
-	fieldStatus  = "status"
-	fieldVerdict = "verdict"
-
-	fieldDone      = "done"
-	fieldUnknown   = "unknown"
-	fieldUnchanged = "unchanged"
-)
-
 // noFeedback is the value before of a finding that nobody judged. It cannot be set again.
 const noFeedback = "none"
 
@@ -79,7 +69,7 @@ func (c *Client) Resolve(ctx context.Context, h alert.Handle, r alert.Resolution
 		if before == "" {
 			before = noFeedback
 		}
-		applied.Fields[fieldVerdict], err = c.set(ctx, l, before, feedbackOf(feedback), func() error { return c.judge(ctx, l, h.ID, feedback) },
+		applied.Fields[source.FieldVerdict], err = c.set(ctx, l, before, feedbackOf(feedback), func() error { return c.judge(ctx, l, h.ID, feedback) },
 			func(f *finding) string { return feedbackOf(string(f.Service.UserFeedback)) })
 	}
 	if r.Status == "" {
@@ -87,10 +77,10 @@ func (c *Client) Resolve(ctx context.Context, h alert.Handle, r alert.Resolution
 	}
 	before := statusOf(l.finding)
 	if err != nil { // one failure is enough: what comes after it was not tried
-		applied.Fields[fieldStatus] = source.FieldResult{Outcome: fieldUnchanged, Before: before}
+		applied.Fields[source.FieldStatus] = source.FieldResult{Outcome: source.FieldUnchanged, Before: before}
 		return applied, fault.At(err, c.name, op)
 	}
-	applied.Fields[fieldStatus], err = c.set(ctx, l, before, string(r.Status), func() error {
+	applied.Fields[source.FieldStatus], err = c.set(ctx, l, before, string(r.Status), func() error {
 		return l.at.archive(ctx, string(l.finding.ID), r.Status.Closed())
 	}, statusOf)
 	return applied, fault.At(err, c.name, op)
@@ -106,7 +96,7 @@ func statusOf(f *finding) string {
 // set changes one field. After a failure that may have come too late it looks at the
 // finding again: an answer may have been lost.
 func (c *Client) set(ctx context.Context, l located, before, after string, do func() error, now func(*finding) string) (source.FieldResult, error) {
-	out := source.FieldResult{Outcome: fieldUnchanged, Before: before}
+	out := source.FieldResult{Outcome: source.FieldUnchanged, Before: before}
 	if before == after {
 		return out, nil
 	}
@@ -116,16 +106,16 @@ func (c *Client) set(ctx context.Context, l located, before, after string, do fu
 		return out, err
 	}
 	if err == nil {
-		out.Outcome = fieldDone
+		out.Outcome = source.FieldDone
 		return out, nil
 	}
-	out.Outcome = fieldUnknown
+	out.Outcome = source.FieldUnknown
 	raws, _, readErr := l.at.get(ctx, []string{string(l.finding.ID)})
 	if readErr != nil || len(raws) == 0 {
 		return out, err
 	}
 	if f, decodeErr := decodeFinding(raws[0]); decodeErr == nil && now(f) == after {
-		out.Outcome = fieldDone
+		out.Outcome = source.FieldDone
 		return out, nil
 	}
 	return out, err
