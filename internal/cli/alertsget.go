@@ -228,7 +228,11 @@ func doneLines(d *triage.Detail, a *app) []string {
 			out = append(out, fmt.Sprintf("note in doubt since %s ago (attempt %d): %s", report.Age(a.Now().Sub(e.Changed)), e.Attempt, e.Reason))
 		}
 	}
-	if rec.Reason != "" {
+	switch {
+	case rec.Reason == "":
+	case rec.State == ledger.AlertDone: // the row is called so
+		out = append(out, rec.Reason)
+	default:
 		out = append(out, string(rec.State)+": "+rec.Reason)
 	}
 	if len(out) == 0 {

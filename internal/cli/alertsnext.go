@@ -19,11 +19,13 @@ import (
 func nextLines(a *app, d *triage.Detail) []string {
 	ref := d.Alert.Ref.String()
 	var out []string
-	if d.Verdict == nil && firstHash(d.Alert) != "" {
+	told := d.Record != nil && d.Record.Noted != ""
+	switch {
+	case firstHash(d.Alert) == "" || d.Verdict != nil && told:
+	case d.Alert.Handle.Note != "":
 		out = append(out, "edrc scan alert "+ref+" --note")
-	}
-	if d.Verdict != nil && (d.Record == nil || d.Record.Noted == "") {
-		out = append(out, "edrc scan alert "+ref+" --note")
+	case d.Verdict == nil: // the product takes no note on it
+		out = append(out, "edrc scan alert "+ref)
 	}
 	if out = append(out, a.contains(d.Alert)...); d.Alert.URL != "" {
 		out = append(out, "edrc alerts open "+ref)

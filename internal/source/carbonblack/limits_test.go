@@ -58,6 +58,7 @@ func fed(t *testing.T, c *Client, w source.Window) []string {
 }
 
 func TestEveryAlertBeyondTheVendorsReachIsSeenOnce(t *testing.T) {
+	sourcetest.Large(t)
 	for name, tc := range map[string]struct {
 		add   func(v *vendor) []string
 		feeds []source.Change
@@ -188,6 +189,7 @@ func TestManyIDsGoInBatches(t *testing.T) {
 }
 
 func TestEveryThreatBeyondTheVendorsReachIsSeenOnce(t *testing.T) {
+	sourcetest.Large(t)
 	v := newVendor(t, world.Options{Files: none()})
 	v.lab.AddThreats(10_401, time.Minute)
 	old := v.lab.Add(3, 90*24*time.Hour, false) // one threat

@@ -27,6 +27,7 @@ func versions(t *testing.T, check func(t *testing.T, v *vendor)) {
 }
 
 func TestEveryAlertBeyondTheVendorsWindowIsSeenOnce(t *testing.T) {
+	sourcetest.Large(t)
 	versions(t, func(t *testing.T, v *vendor) {
 		// A stretch, a moment with more than a reply holds, and years of nothing.
 		want := slices.Concat(v.lab.Add(2300, 30*time.Hour, false), v.lab.Add(740, 5*time.Hour, true), v.lab.Add(130, 700*24*time.Hour, false))

@@ -16,6 +16,7 @@ import (
 )
 
 func TestEveryAlertBeyondTheVendorsLimitsIsSeenOnce(t *testing.T) {
+	sourcetest.Large(t)
 	v := newVendor(t, world.Options{})
 	want := append(v.falcon.Add(8000, 3*time.Hour, false), v.falcon.Add(2600, time.Hour, true)...)
 	slices.Sort(want)

@@ -15,6 +15,7 @@ import (
 	"edrc/internal/httpx"
 	"edrc/internal/lab/world"
 	"edrc/internal/source"
+	"edrc/internal/source/sourcetest"
 )
 
 // window reads a window by pages and gives the ids as they came.
@@ -61,6 +62,7 @@ func wideOpen(by source.Change) source.Window {
 }
 
 func TestTenThousandAlertsAreReadOnceEach(t *testing.T) {
+	sourcetest.Large(t)
 	v := newVendor(t, world.Options{})
 	want := v.lab.Add(10_500, 20*time.Hour, false)
 	want = append(want, v.lab.Add(2_300, 30*time.Hour, true)...) // more than the vendor's largest page, at one moment
@@ -123,6 +125,7 @@ func TestAlertsAtOneMomentAreReadUntilTwoReadingsAgree(t *testing.T) {
 }
 
 func TestAnOrderThatIsNotObeyedLosesNothing(t *testing.T) {
+	sourcetest.Large(t)
 	v := newVendor(t, world.Options{})
 	v.top = 200
 	want := v.lab.Add(700, 20*time.Hour, false)
