@@ -16,7 +16,12 @@ type BadItem struct {
 }
 
 // Error says which alert and why.
-func (b *BadItem) Error() string { return fmt.Sprintf("alert %q cannot be read: %s", b.ID, b.Reason) }
+func (b *BadItem) Error() string {
+	if b.ID == "" {
+		return "an alert cannot be read: " + b.Reason
+	}
+	return fmt.Sprintf("alert %q cannot be read: %s", b.ID, b.Reason)
+}
 
 // Unreadable is the BadItem for an item of a reply; id is "" when not even that can be read.
 func Unreadable(id, reason string, raw json.RawMessage) *BadItem {
