@@ -10,8 +10,9 @@ import (
 	"edrc/internal/safe"
 )
 
-// kindOf maps a status that is an error.
-func kindOf(status int) fault.Kind {
+// KindOf maps a status that is an error, 400 and above. Vendors put such a code inside a
+// reply, too.
+func KindOf(status int) fault.Kind {
 	switch status {
 	case http.StatusUnauthorized:
 		return fault.Auth
@@ -37,7 +38,7 @@ func kindOf(status int) fault.Kind {
 // statusError says what a status means, in the vendor's words where there are any.
 func (x *exchange) statusError(resp *http.Response, body []byte) *fault.Error {
 	status := resp.StatusCode
-	e := &fault.Error{Kind: kindOf(status), Status: status}
+	e := &fault.Error{Kind: KindOf(status), Status: status}
 	if x.foreign != "" {
 		e.Msg = safe.Line(x.foreign) + " "
 	}

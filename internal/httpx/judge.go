@@ -20,6 +20,10 @@ func (x *exchange) judge(ctx context.Context, resp *http.Response) *outcome {
 	if k.stream {
 		return &outcome{resp: resp}
 	}
+	if resp.StatusCode/100 == 3 { // an answer here: all that counts is where it points
+		_, _ = k.readBody(resp, maxErrorBody)
+		return &outcome{resp: resp, broken: fault.Unavailable}
+	}
 	body, err := k.readBody(resp, k.c.cfg.MaxBody)
 	switch {
 	case err != nil:

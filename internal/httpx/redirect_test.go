@@ -129,3 +129,14 @@ func TestRedirectsEnd(t *testing.T) {
 		t.Fatalf("%d sent", w.count())
 	}
 }
+
+func TestARedirectTakenAsAnAnswerIsOneWhateverItsBody(t *testing.T) {
+	for _, class := range []Class{Read, Once} {
+		w := script(answer(308, "<html><body>Moved</body></html>", "Location", "https://api.us-2.example/", "Content-Type", "text/html"))
+		c, _ := newClient(t, w)
+		r, err := c.Do(t.Context(), Request{Method: "POST", Class: class, OK: []int{308}})
+		if err != nil || r.Status != 308 || r.Header.Get("Location") != "https://api.us-2.example/" || len(r.Body) != 0 || w.count() != 1 {
+			t.Errorf("%v: %+v, %v, %d sent", class, r, err, w.count())
+		}
+	}
+}

@@ -17,94 +17,74 @@ import (
 	"edrc/internal/source/wiz"
 )
 
-// tables are the words of each product as its code has them: the rows of docs/products.md.
-func tables() map[string][]string {
-	row := func(cells ...string) string { return "| " + strings.Join(cells, " | ") + " |" }
-	out := map[string][]string{}
-	add := func(kind string, cells ...string) { out[kind] = append(out[kind], row(cells...)) }
+// rows are those of docs/products.md, by the kind of product.
+type rows map[string][]string
 
-	for _, m := range crowdstrike.Severities() {
-		add(crowdstrike.Kind, "severity", m.Vendor, m.Ours)
-	}
-	for _, m := range crowdstrike.Statuses() {
-		add(crowdstrike.Kind, "status", m.Vendor, m.Ours)
-	}
-	for _, m := range crowdstrike.Verdicts() {
-		add(crowdstrike.Kind, "verdict", m.Vendor, m.Ours)
-	}
+func (r rows) add(kind string, cells ...string) {
+	r[kind] = append(r[kind], "| "+strings.Join(cells, " | ")+" |")
+}
 
-	for capability, scope := range crowdstrike.Permissions() {
-		add(crowdstrike.Kind, capability, scope)
+func (r rows) permissions(kind string, byCapability map[string]string) {
+	for capability, permission := range byCapability {
+		r.add(kind, capability, permission)
 	}
+}
+
+// words adds one of a product's tables: the vendor's word and ours.
+func words[M ~struct{ Vendor, Ours string }](r rows, kind, what string, ms []M) {
+	for _, m := range ms {
+		w := struct{ Vendor, Ours string }(m)
+		r.add(kind, what, w.Vendor, w.Ours)
+	}
+}
+
+// tables are the words of each product as its code has them.
+func tables() rows {
+	out := rows{}
+	words(out, crowdstrike.Kind, "severity", crowdstrike.Severities())
+	words(out, crowdstrike.Kind, "status", crowdstrike.Statuses())
+	words(out, crowdstrike.Kind, "verdict", crowdstrike.Verdicts())
+	out.permissions(crowdstrike.Kind, crowdstrike.Permissions())
 
 	for _, s := range defender.Severities() {
-		add(defender.Kind, "severity", s.Word, s.Severity.String())
+		out.add(defender.Kind, "severity", s.Word, s.Severity.String())
 	}
 	for _, s := range defender.AlertStatuses() {
-		add(defender.Kind, "status of an alert", s.Word, string(s.Status))
+		out.add(defender.Kind, "status of an alert", s.Word, string(s.Status))
 	}
 	for _, s := range defender.IncidentStatuses() {
-		add(defender.Kind, "status of an incident", s.Word, string(s.Status))
+		out.add(defender.Kind, "status of an incident", s.Word, string(s.Status))
 	}
 	for ours, v := range defender.OurVerdicts() {
-		add(defender.Kind, "verdict", v.Classification+"/"+v.Determination, ours)
+		out.add(defender.Kind, "verdict", v.Classification+"/"+v.Determination, ours)
 	}
-	for capability, permission := range defender.Permissions() {
-		add(defender.Kind, capability, permission)
-	}
+	out.permissions(defender.Kind, defender.Permissions())
 
-	for _, m := range carbonblack.Severities() {
-		add(carbonblack.Kind, "severity", m.Vendor, m.Ours)
-	}
-	for _, m := range carbonblack.Statuses() {
-		add(carbonblack.Kind, "status", m.Vendor, m.Ours)
-	}
-	for _, m := range carbonblack.Verdicts() {
-		add(carbonblack.Kind, "verdict", m.Vendor, m.Ours)
-	}
-	for capability, permission := range carbonblack.Permissions() {
-		add(carbonblack.Kind, capability, permission)
-	}
+	words(out, carbonblack.Kind, "severity", carbonblack.Severities())
+	words(out, carbonblack.Kind, "status", carbonblack.Statuses())
+	words(out, carbonblack.Kind, "verdict", carbonblack.Verdicts())
+	out.permissions(carbonblack.Kind, carbonblack.Permissions())
 
-	for _, m := range cortex.Severities() {
-		add(cortex.Kind, "severity", m.Vendor, m.Ours)
-	}
-	for _, m := range cortex.Statuses() {
-		add(cortex.Kind, "status", m.Vendor, m.Ours)
-	}
-	for _, m := range cortex.Verdicts() {
-		add(cortex.Kind, "verdict", m.Vendor, m.Ours)
-	}
+	words(out, cortex.Kind, "severity", cortex.Severities())
+	words(out, cortex.Kind, "status", cortex.Statuses())
+	words(out, cortex.Kind, "verdict", cortex.Verdicts())
+	out.permissions(cortex.Kind, cortex.Permissions())
 
-	for capability, permission := range cortex.Permissions() {
-		add(cortex.Kind, capability, permission)
-	}
-
-	for _, m := range wiz.Severities() {
-		add(wiz.Kind, "severity", m.Vendor, m.Ours)
-	}
-	for _, m := range wiz.Statuses() {
-		add(wiz.Kind, "status", m.Vendor, m.Ours)
-	}
-	for _, m := range wiz.Verdicts() {
-		add(wiz.Kind, "verdict", m.Vendor, m.Ours)
-	}
-	for _, m := range wiz.Origins() {
-		add(wiz.Kind, "origin", m.Vendor, m.Ours)
-	}
-	for capability, scope := range wiz.Permissions() {
-		add(wiz.Kind, capability, scope)
-	}
+	words(out, wiz.Kind, "severity", wiz.Severities())
+	words(out, wiz.Kind, "status", wiz.Statuses())
+	words(out, wiz.Kind, "verdict", wiz.Verdicts())
+	words(out, wiz.Kind, "origin", wiz.Origins())
+	out.permissions(wiz.Kind, wiz.Permissions())
 
 	for _, s := range guardduty.Severities() {
-		add(guardduty.Kind, "severity", fmt.Sprint("from ", s.From), s.Severity.String())
+		out.add(guardduty.Kind, "severity", fmt.Sprint("from ", s.From), s.Severity.String())
 	}
 	for vendor, ours := range map[string]alert.Status{"not archived": alert.StatusNew, "archived": alert.StatusResolved} {
-		add(guardduty.Kind, "status", vendor, string(ours))
+		out.add(guardduty.Kind, "status", vendor, string(ours))
 	}
-	add(guardduty.Kind, "verdict", "USEFUL", "true_positive")
-	add(guardduty.Kind, "verdict", "NOT_USEFUL", "false_positive")
-	add(guardduty.Kind, "verdict", "NOT_USEFUL", "benign")
+	out.add(guardduty.Kind, "verdict", "USEFUL", "true_positive")
+	out.add(guardduty.Kind, "verdict", "NOT_USEFUL", "false_positive")
+	out.add(guardduty.Kind, "verdict", "NOT_USEFUL", "benign")
 	return out
 }
 

@@ -40,10 +40,6 @@ func newAPI(o Options, env Env) (*api, error) {
 	if cfg.MaxBody <= 0 {
 		cfg.MaxBody = 256 << 20 // 10,000 alerts, see moment
 	}
-	if cfg.Transport == nil {
-		cfg.Transport = httpx.NewTransport()
-	}
-	cfg.Transport = redirects{cfg.Transport}
 	cfg.Authorize = func(ctx context.Context, h http.Header) error {
 		secret, err := o.APISecret.Reveal(ctx)
 		if err != nil {
@@ -58,26 +54,6 @@ func newAPI(o Options, env Env) (*api, error) {
 		return nil, err
 	}
 	return &api{source: env.Name, org: o.OrgKey, http: client}, nil
-}
-
-// redirects empties the answers that are redirects: they may come with a web page, and
-// all that counts is where they point.
-type redirects struct{ http.RoundTripper }
-
-func (t redirects) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.RoundTripper.RoundTrip(r)
-	if err == nil && resp.StatusCode/100 == 3 && resp.Body != nil {
-		err = resp.Body.Close()
-		resp.Body, resp.ContentLength = http.NoBody, 0
-	}
-	return resp, err
-}
-
-// CloseIdleConnections is for httpx.Client.Close.
-func (t redirects) CloseIdleConnections() {
-	if c, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
 }
 
 // moved are the redirects that a GET would be sent on by. None is followed: the key

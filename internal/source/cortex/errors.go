@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"edrc/internal/fault"
+	"edrc/internal/httpx"
 	"edrc/internal/source/lenient"
 )
 
@@ -150,18 +151,10 @@ func (e vendorError) String() string {
 // kind maps an error inside a reply as its code would be mapped as a status.
 func (e vendorError) kind() fault.Kind {
 	switch {
-	case e.code == http.StatusUnauthorized:
-		return fault.Auth
-	case e.code == http.StatusForbidden, e.code == http.StatusPaymentRequired:
+	case e.code < http.StatusBadRequest:
+		return fault.Unavailable
+	case e.code == http.StatusPaymentRequired:
 		return fault.Denied
-	case e.code == http.StatusNotFound:
-		return fault.NotFound
-	case e.code == http.StatusConflict:
-		return fault.Conflict
-	case e.code == http.StatusTooManyRequests:
-		return fault.RateLimited
-	case e.code/100 == 4:
-		return fault.Invalid
 	}
-	return fault.Unavailable
+	return httpx.KindOf(e.code)
 }

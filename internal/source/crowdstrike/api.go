@@ -35,10 +35,6 @@ func newAPI(o Options, env Env) *api {
 	if cfg.RateKey == "" {
 		cfg.RateKey = strings.Join([]string{Kind, o.ClientID}, " ")
 	}
-	if cfg.Transport == nil {
-		cfg.Transport = httpx.NewTransport()
-	}
-	cfg.Transport = redirects{cfg.Transport}
 	a := &api{source: env.Name, clients: map[string]*httpx.Client{}}
 	a.tokens = &tokens{
 		api: a, id: o.ClientID, secret: o.ClientSecret, member: o.MemberCID, now: source.Clock(cfg.Now), turn: make(chan struct{}, 1), base: o.BaseURL,
@@ -49,26 +45,6 @@ func newAPI(o Options, env Env) *api {
 		return c
 	}
 	return a
-}
-
-// redirects empties the answers that are redirects: they come with a web page, and all
-// that counts are their headers.
-type redirects struct{ http.RoundTripper }
-
-func (t redirects) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := t.RoundTripper.RoundTrip(r)
-	if err == nil && resp.StatusCode/100 == 3 && resp.Body != nil {
-		err = resp.Body.Close()
-		resp.Body, resp.ContentLength = http.NoBody, 0
-	}
-	return resp, err
-}
-
-// CloseIdleConnections is for httpx.Client.Close.
-func (t redirects) CloseIdleConnections() {
-	if c, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
 }
 
 // at gives the client for an address.

@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,16 @@ import (
 type attempt struct {
 	name string
 	do   func(ctx context.Context) error
+}
+
+// drained reads a sequence to its end, or to its first error.
+func drained[T any](seq iter.Seq2[T, error]) error {
+	for _, err := range seq {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reads are the calls that change nothing.
@@ -36,50 +47,22 @@ func reads(s source.Source, h alert.Handle, now time.Time) []attempt {
 			}})
 	}
 	if l, ok := s.(source.Lister); ok {
-		out = append(out, attempt{"list", func(ctx context.Context) error {
-			for _, err := range l.List(ctx, alert.Query{}) {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}})
+		out = append(out, attempt{"list", func(ctx context.Context) error { return drained(l.List(ctx, alert.Query{})) }})
 	}
 	if g, ok := s.(source.Getter); ok {
 		out = append(out, attempt{"get", func(ctx context.Context) error { _, err := g.Get(ctx, h); return err }})
 	}
 	if r, ok := s.(source.NoteReader); ok {
-		out = append(out, attempt{"notes", func(ctx context.Context) error {
-			for _, err := range r.Notes(ctx, h) {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}})
+		out = append(out, attempt{"notes", func(ctx context.Context) error { return drained(r.Notes(ctx, h)) }})
 	}
 	if p, ok := s.(source.NoteProber); ok {
 		out = append(out, attempt{"probe", func(ctx context.Context) error { _, err := p.ProbeNotes(ctx, h); return err }})
 	}
 	if f, ok := s.(source.HostFinder); ok {
-		out = append(out, attempt{"hosts", func(ctx context.Context) error {
-			for _, err := range f.FindHosts(ctx, "no-such-host-anywhere") {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}})
+		out = append(out, attempt{"hosts", func(ctx context.Context) error { return drained(f.FindHosts(ctx, "no-such-host-anywhere")) }})
 	}
 	if i, ok := s.(source.Incidents); ok {
-		out = append(out, attempt{"incidents", func(ctx context.Context) error {
-			for _, err := range i.ListIncidents(ctx, alert.Query{}) {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}})
+		out = append(out, attempt{"incidents", func(ctx context.Context) error { return drained(i.ListIncidents(ctx, alert.Query{})) }})
 	}
 	return out
 }
