@@ -174,7 +174,7 @@ func (c *Conn) members(ctx context.Context) ([]string, error) {
 		var out []string
 		for _, a := range all {
 			id := aws.ToString(a.Id)
-			if !accountID.MatchString(id) {
+			if !accountID().MatchString(id) {
 				return nil, c.odd("an account without an id")
 			}
 			if active(a) {
@@ -250,7 +250,7 @@ func (c *Conn) enabled(ctx context.Context, account string) ([]string, error) {
 		for _, r := range out.Regions {
 			name := aws.ToString(r.RegionName)
 			switch {
-			case !regionName.MatchString(name):
+			case !regionName().MatchString(name):
 				return nil, c.odd("a region that is none")
 			case Partition(name) != Partition(base.Region): // our credential is not valid there
 			case aws.ToString(r.OptInStatus) != "not-opted-in" && !slices.Contains(names, name):

@@ -3,12 +3,12 @@ package awsconn
 import (
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/safe"
 )
 
 // Options say which AWS is meant, as they stand in the configuration. All of them may
@@ -97,13 +97,13 @@ func (a *Account) UnmarshalText(b []byte) error {
 }
 
 var (
-	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
-	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
-	roleARN    = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[\x21-\x7e]{1,512}$`)
-	roleName   = regexp.MustCompile(`^[\w+=,.@/-]{1,512}$`) // with its path
+	regionName = safe.Pattern(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+	accountID  = safe.Pattern(`^[0-9]{12}$`)
+	roleARN    = safe.Pattern(`^arn:(aws[a-z-]*):iam::([0-9]{12}):role/[\x21-\x7e]{1,512}$`)
+	roleName   = safe.Pattern(`^[\w+=,.@/-]{1,512}$`) // with its path
 	// The patterns of STS AssumeRole.
-	externalID = regexp.MustCompile(`^[\w+=,.@:/-]+$`) // 2 to 1224 of them
-	identity   = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+	externalID = safe.Pattern(`^[\w+=,.@:/-]+$`) // 2 to 1224 of them
+	identity   = safe.Pattern(`^[\w+=,.@-]{2,64}$`)
 )
 
 // check says what is wrong, as fault.Usage.
@@ -112,7 +112,7 @@ func (o Options) check() error {
 	for i, r := range o.Regions {
 		switch {
 		case r == All && !slices.Contains(o.Regions[:i], All):
-		case !regionName.MatchString(r):
+		case !regionName().MatchString(r):
 			return fault.Usagef("regions: %q is not a region", r).WithHint("write them as us-east-1")
 		case slices.Contains(o.Regions[:i], r):
 			return fault.Usagef("regions: %s stands there twice", r)
@@ -132,7 +132,7 @@ func (o Options) check() error {
 	if err := o.checkRole(); err != nil {
 		return err
 	}
-	if o.SourceIdentity != "" && !identity.MatchString(o.SourceIdentity) {
+	if o.SourceIdentity != "" && !identity().MatchString(o.SourceIdentity) {
 		return fault.Usagef("source_identity: 2 to 64 letters, digits and _+=,.@- are allowed")
 	}
 	return o.checkAccess()
@@ -146,7 +146,7 @@ func (o Options) checkRole() error {
 			WithHint("for example role_name: edrc, with the external_id that the roles ask for")
 	case o.RoleName == "" && o.ExternalID != "":
 		return fault.Usagef("external_id goes with role_name, or stands beside a role_arn in accounts")
-	case o.RoleName != "" && (!roleName.MatchString(o.RoleName) || strings.Trim(o.RoleName, "/") != o.RoleName):
+	case o.RoleName != "" && (!roleName().MatchString(o.RoleName) || strings.Trim(o.RoleName, "/") != o.RoleName):
 		return fault.Usagef("role_name: %q is not the name of a role", o.RoleName).WithHint("write it as edrc or path/edrc, and an ARN as role_arn in accounts")
 	case badExternalID(o.ExternalID):
 		return fault.Usagef("external_id has characters that STS does not take")
@@ -156,7 +156,7 @@ func (o Options) checkRole() error {
 
 // badExternalID reports an external id that STS would refuse; none is fine.
 func badExternalID(s string) bool {
-	return s != "" && (len(s) < 2 || len(s) > 1224 || !externalID.MatchString(s))
+	return s != "" && (len(s) < 2 || len(s) > 1224 || !externalID().MatchString(s))
 }
 
 // check looks at one account; region is one to work in, "" when none is named.
@@ -167,7 +167,7 @@ func (a Account) check(region string) error {
 		}
 		return nil
 	}
-	if !accountID.MatchString(a.ID) {
+	if !accountID().MatchString(a.ID) {
 		return fault.Usagef("accounts: %q is not an account id", a.ID).WithHint(`an id has 12 digits; quote it: id: "012345678901"`)
 	}
 	if badExternalID(a.ExternalID) {
@@ -179,7 +179,7 @@ func (a Account) check(region string) error {
 		}
 		return nil
 	}
-	m := roleARN.FindStringSubmatch(a.RoleARN)
+	m := roleARN().FindStringSubmatch(a.RoleARN)
 	switch {
 	case m == nil:
 		return fault.Usagef("accounts: the role_arn of %s is not one", a.ID).WithHint("write it as arn:aws:iam::%s:role/NAME", a.ID)

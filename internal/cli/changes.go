@@ -9,13 +9,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"sync"
 	"time"
 
 	"edrc/internal/fault"
 	"edrc/internal/respond"
+	"edrc/internal/safe"
 	"edrc/internal/triage"
 )
 
@@ -59,7 +58,7 @@ type change struct {
 	UndoneBy       string // the id of the change that undid it
 }
 
-var changeForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^C-[A-Z2-7]{8}$`) })
+var changeForm = safe.Pattern(`^C-[A-Z2-7]{8}$`)
 
 // isChange reports whether an id is that of a change.
 func isChange(id string) bool { return changeForm().MatchString(id) }

@@ -18,13 +18,14 @@ type Environment struct {
 	Line  int // where it stands in the file
 }
 
-var environmentName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+// environmentName is compiled where it is used: most runs read no environments.
+const environmentName = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
 
 // environments reads the section of that name, each entry into a prototype. One that
 // cannot be read is an error of the file: it must not be taken for everything.
 func (l *loader) environments(p pair) {
 	l.mappingOf(p, func(inner pair) {
-		if !environmentName.MatchString(inner.key) {
+		if !regexp.MustCompile(environmentName).MatchString(inner.key) {
 			l.add(inner.line, "environment name %s: only letters, digits, ., _ and - are allowed", shown(inner.key))
 			return
 		}

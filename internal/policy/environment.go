@@ -10,11 +10,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
+	"edrc/internal/safe"
 )
 
 // All stands for every account or region.
@@ -54,14 +54,14 @@ func (Accounts) OneWord() string { return All }
 func (Regions) OneWord() string { return All }
 
 var (
-	accountID  = regexp.MustCompile(`^[0-9]{12}$`)
-	regionName = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
-	name       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	accountID  = safe.Pattern(`^[0-9]{12}$`)
+	regionName = safe.Pattern(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+	name       = safe.Pattern(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 )
 
 // UnmarshalText reads an account id or all.
 func (a *Account) UnmarshalText(b []byte) error {
-	if string(b) != All && !accountID.Match(b) {
+	if string(b) != All && !accountID().Match(b) {
 		return errors.New(`want an account id of 12 digits, or all`)
 	}
 	*a = Account(b)
@@ -70,7 +70,7 @@ func (a *Account) UnmarshalText(b []byte) error {
 
 // UnmarshalText reads the name of a region or all.
 func (r *Region) UnmarshalText(b []byte) error {
-	if string(b) != All && !regionName.Match(b) {
+	if string(b) != All && !regionName().Match(b) {
 		return errors.New("want a region such as us-east-1, or all")
 	}
 	*r = Region(b)
@@ -78,7 +78,7 @@ func (r *Region) UnmarshalText(b []byte) error {
 }
 
 // ValidName reports whether an environment may be called s.
-func ValidName(s string) bool { return name.MatchString(s) }
+func ValidName(s string) bool { return name().MatchString(s) }
 
 // Valid says what an environment lacks. What is left out by mistake must not become
 // everything.

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -315,10 +314,10 @@ type Rehearser interface {
 	Rehearse(ctx context.Context, s Step) error
 }
 
-var idForm = regexp.MustCompile(`^A-[A-Z2-7]{8}$`)
+var idForm = safe.Pattern(`^A-[A-Z2-7]{8}$`)
 
 // ValidID reports whether s is an action's id: A- and 8 base32 characters.
-func ValidID(s string) bool { return idForm.MatchString(s) }
+func ValidID(s string) bool { return idForm().MatchString(s) }
 
 // NewID draws an action's id.
 func NewID() string {

@@ -1,16 +1,8 @@
 package source
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 )
-
-// Pattern compiles a regular expression at its first use: most runs need few of them. It
-// panics there when the expression is none.
-func Pattern(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-}
 
 // BaseName gives the last element of a Windows path (C:\, \Device\) or a Unix one. Each may
 // have the other's separator in a name that an attacker chose.

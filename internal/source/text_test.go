@@ -18,21 +18,6 @@ func TestBaseNameKnowsThePathByItsStart(t *testing.T) {
 	}
 }
 
-func TestAPatternIsCompiledOnceItIsUsed(t *testing.T) {
-	p := Pattern(`^\d+$`)
-	first := p()
-	if again := p(); !first.MatchString("12") || first.MatchString("a") || again != first {
-		t.Error("the pattern is not the one that was given, or another each time")
-	}
-	bad := Pattern("(")
-	defer func() {
-		if recover() == nil {
-			t.Error("an expression that is none did not panic")
-		}
-	}()
-	bad()
-}
-
 func TestTimingReplacesWhatIsSet(t *testing.T) {
 	zero, hour := time.Duration(0), time.Hour
 	facts := Traits{NoteMax: 7, NoteSettle: time.Second, Settle: time.Minute, Overlap: time.Hour}

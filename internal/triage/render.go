@@ -3,9 +3,7 @@ package triage
 import (
 	"fmt"
 	"html"
-	"regexp"
 	"strings"
-	"sync"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -170,19 +168,13 @@ func Bytes(n int64) string {
 }
 
 var (
-	plainTag  = lazily(`<[^<>]{0,200}>`)
-	markerTag = lazily(`\[?edrc:([0-9a-f]{16})\]?`)
-	markerish = lazily(`(?i)edrc:`)
-	hiding    = lazily(`[&<]`)
-	invisible = lazily(`[\x{ad}\x{34f}\p{Cf}\p{Mn}]`)
-	link      = lazily(`(?i)(?:http|ftp)s?://`)
+	plainTag  = safe.Pattern(`<[^<>]{0,200}>`)
+	markerTag = safe.Pattern(`\[?edrc:([0-9a-f]{16})\]?`)
+	markerish = safe.Pattern(`(?i)edrc:`)
+	hiding    = safe.Pattern(`[&<]`)
+	invisible = safe.Pattern(`[\x{ad}\x{34f}\p{Cf}\p{Mn}]`)
+	link      = safe.Pattern(`(?i)(?:http|ftp)s?://`)
 )
-
-// lazily compiles an expression at its first use: compiled when the program starts,
-// all of them are a good part of what a completion takes.
-func lazily(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-}
 
 // breakMarkers stops text that an attacker chose (a file name) from planting a
 // marker: what looks like one is spelled with a space, also when it looks like one

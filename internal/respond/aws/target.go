@@ -2,22 +2,22 @@ package aws
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/respond"
+	"edrc/internal/safe"
 )
 
 var (
-	instanceID = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
+	instanceID = safe.Pattern(`^i-[0-9a-f]{8,17}$`)
 	// keyID is an access key: AKIA is long-term, ASIA is of a session.
-	keyID    = regexp.MustCompile(`^(AKIA|ASIA)[A-Z0-9]{12,124}$`)
-	roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
-	profile  = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
-	account  = regexp.MustCompile(`^[0-9]{12}$`)
-	region   = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+	keyID    = safe.Pattern(`^(AKIA|ASIA)[A-Z0-9]{12,124}$`)
+	roleName = safe.Pattern(`^[\w+=,.@-]{1,64}$`)
+	profile  = safe.Pattern(`^[\w+=,.@-]{1,128}$`)
+	account  = safe.Pattern(`^[0-9]{12}$`)
+	region   = safe.Pattern(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
 )
 
 // sampleInstance is what GuardDuty's sample findings name.
@@ -65,11 +65,11 @@ func wants(v respond.Verb) string {
 
 func parseID(v respond.Verb, s string) (respond.Target, bool) {
 	switch {
-	case instanceID.MatchString(s):
+	case instanceID().MatchString(s):
 		return respond.Target{Kind: respond.Instance, ID: s}, true
-	case keyID.MatchString(s):
+	case keyID().MatchString(s):
 		return respond.Target{Kind: respond.Key, ID: s}, true
-	case v == respond.IsolateRole && roleName.MatchString(s):
+	case v == respond.IsolateRole && roleName().MatchString(s):
 		return respond.Target{Kind: respond.Role, ID: s}, true
 	}
 	return respond.Target{}, false
@@ -79,7 +79,7 @@ func parseID(v respond.Verb, s string) (respond.Target, bool) {
 // the session of a role or an instance profile.
 func parseARN(s string) (respond.Target, bool) {
 	p := strings.SplitN(s, ":", 6)
-	if len(p) != 6 || p[0] != "arn" || !account.MatchString(p[4]) {
+	if len(p) != 6 || p[0] != "arn" || !account().MatchString(p[4]) {
 		return respond.Target{}, false
 	}
 	kind, rest, _ := strings.Cut(p[5], "/")
@@ -87,17 +87,17 @@ func parseARN(s string) (respond.Target, bool) {
 	switch p[2] + ":" + kind {
 	case "ec2:instance":
 		t.Kind, t.ID, t.Region = respond.Instance, rest, p[3]
-		return t, instanceID.MatchString(rest) && region.MatchString(p[3])
+		return t, instanceID().MatchString(rest) && region().MatchString(p[3])
 	case "iam:role":
 		t.Kind, t.ID = respond.Role, rest[strings.LastIndexByte(rest, '/')+1:]
-		return t, roleName.MatchString(t.ID)
+		return t, roleName().MatchString(t.ID)
 	case "iam:instance-profile":
 		t.Kind, t.ID = respond.Profile, rest[strings.LastIndexByte(rest, '/')+1:]
-		return t, profile.MatchString(t.ID)
+		return t, profile().MatchString(t.ID)
 	case "sts:assumed-role":
 		t.Kind = respond.Role
 		t.ID, _, _ = strings.Cut(rest, "/")
-		return t, roleName.MatchString(t.ID)
+		return t, roleName().MatchString(t.ID)
 	}
 	return respond.Target{}, false
 }
@@ -169,7 +169,7 @@ func Targets(v respond.Verb, a alert.Alert) ([]respond.Target, error) {
 		if t.Kind == respond.Instance && t.Region == "" {
 			t.Region = f.Region
 		}
-		if !ok || !takes(v, t.Kind) || !account.MatchString(t.Account) || t.Region != "" && !region.MatchString(t.Region) {
+		if !ok || !takes(v, t.Kind) || !account().MatchString(t.Account) || t.Region != "" && !region().MatchString(t.Region) {
 			return
 		}
 		for _, o := range out {
@@ -181,11 +181,11 @@ func Targets(v respond.Verb, a alert.Alert) ([]respond.Target, error) {
 	}
 	key := f.Resource.AccessKeyDetails
 	add(roleOf(key.UserName, key.UserType))
-	add(respond.Target{Kind: respond.Key, ID: key.AccessKeyID}, strings.HasPrefix(key.AccessKeyID, "AKIA") && keyID.MatchString(key.AccessKeyID))
+	add(respond.Target{Kind: respond.Key, ID: key.AccessKeyID}, strings.HasPrefix(key.AccessKeyID, "AKIA") && keyID().MatchString(key.AccessKeyID))
 	role, ok := parseARN(f.Resource.LambdaDetails.Role)
 	add(role, ok)
 	id := f.Resource.InstanceDetails.InstanceID
-	add(respond.Target{Kind: respond.Instance, ID: id}, instanceID.MatchString(id))
+	add(respond.Target{Kind: respond.Instance, ID: id}, instanceID().MatchString(id))
 	for _, r := range f.Service.Detection.Sequence.Resources {
 		add(r.target())
 		if t, ok := roleOf(r.Data.AccessKey.UserName, r.Data.AccessKey.UserType); ok {
@@ -201,7 +201,7 @@ func Targets(v respond.Verb, a alert.Alert) ([]respond.Target, error) {
 
 // roleOf gives the role whose session a key belongs to: its user's name is the role's then.
 func roleOf(user, kind string) (respond.Target, bool) {
-	return respond.Target{Kind: respond.Role, ID: user}, (kind == "AssumedRole" || kind == "Role") && roleName.MatchString(user)
+	return respond.Target{Kind: respond.Role, ID: user}, (kind == "AssumedRole" || kind == "Role") && roleName().MatchString(user)
 }
 
 // target reads one resource of an attack sequence; its uid is an ARN or an id.
@@ -210,12 +210,12 @@ func (r sequenceResource) target() (respond.Target, bool) {
 	if !ok {
 		id := r.UID[strings.LastIndexAny(r.UID, "/:")+1:]
 		switch {
-		case instanceID.MatchString(id):
+		case instanceID().MatchString(id):
 			t, ok = respond.Target{Kind: respond.Instance, ID: id, Account: r.AccountID, Region: r.Region}, true
-		case strings.HasPrefix(id, "AKIA") && keyID.MatchString(id):
+		case strings.HasPrefix(id, "AKIA") && keyID().MatchString(id):
 			t, ok = respond.Target{Kind: respond.Key, ID: id, Account: r.AccountID}, true
 		case r.ResourceType == "IAM_INSTANCE_PROFILE":
-			t, ok = respond.Target{Kind: respond.Profile, ID: id, Account: r.AccountID}, profile.MatchString(id)
+			t, ok = respond.Target{Kind: respond.Profile, ID: id, Account: r.AccountID}, profile().MatchString(id)
 		}
 	}
 	return t, ok

@@ -141,7 +141,7 @@ func FuzzFinding(f *testing.F) {
 		for _, v := range Verbs() {
 			got, err := Targets(v, findingOf(s))
 			for _, g := range got {
-				if err != nil || !takes(v, g.Kind) || !account.MatchString(g.Account) || strings.ContainsAny(g.ID, "/: \n") {
+				if err != nil || !takes(v, g.Kind) || !account().MatchString(g.Account) || strings.ContainsAny(g.ID, "/: \n") {
 					t.Fatalf("%s %q: %+v", v, s, g)
 				}
 			}

@@ -3,11 +3,11 @@ package aws
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"edrc/internal/respond"
+	"edrc/internal/safe"
 )
 
 // trustBlast adds whoever the trust policy of a role lets in, in words, and gives those
@@ -62,11 +62,11 @@ func (p principal) service() string {
 		return ""
 	}
 	name, _, _ := strings.Cut(p.name, ".amazonaws.com") // also amazonaws.com.cn
-	return regional.ReplaceAllString(name, "") + ".amazonaws.com"
+	return regional().ReplaceAllString(name, "") + ".amazonaws.com"
 }
 
 // regional is the region in a service's name: ec2.eu-west-1.amazonaws.com.
-var regional = regexp.MustCompile(`\.[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+var regional = safe.Pattern(`\.[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
 
 func (p principal) ec2() bool { return p.service() == "ec2.amazonaws.com" }
 
@@ -106,13 +106,13 @@ func inAccount(name, own string) string {
 	id, who := name, "account "+name
 	if parts := strings.SplitN(name, ":", 6); len(parts) == 6 {
 		id, who = parts[4], name
-	} else if !account.MatchString(name) {
+	} else if !account().MatchString(name) {
 		return name + " (deleted, or known to AWS only)" // AROA…, AIDA…
 	}
 	switch {
 	case id == own:
 		return who + " (this account)"
-	case account.MatchString(id):
+	case account().MatchString(id):
 		return who + " (another account)"
 	}
 	return who

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 	"edrc/internal/source/lenient"
 )
@@ -236,7 +237,7 @@ func (fs *files) add(path, name string, r alert.Role, hashes ...string) {
 	}
 }
 
-var techniqueForm = source.Pattern(`^(T\d{4}(?:\.\d{3})?)(?: - (.*))?$`)
+var techniqueForm = safe.Pattern(`^(T\d{4}(?:\.\d{3})?)(?: - (.*))?$`)
 
 // techniques reads "T1048 - Exfiltration Over Alternative Protocol". Tactics stand in a
 // list of their own; only a single one can belong to all of them.

@@ -9,6 +9,7 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 	"edrc/internal/source/lenient"
 )
@@ -54,7 +55,7 @@ func (e endpoint) offline() bool {
 }
 
 // idForm is what the id of an endpoint looks like, as far as is known.
-var idForm = source.Pattern(`^[0-9a-f]{32}$`)
+var idForm = safe.Pattern(`^[0-9a-f]{32}$`)
 
 // FindHosts implements source.HostFinder: by the agent's id, or by name in any case, whole
 // or "*"-suffixed. Names are compared here: how the vendor's filter treats case is not

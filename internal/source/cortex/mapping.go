@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
-	"edrc/internal/source"
+	"edrc/internal/safe"
 )
 
 // Mapping is one line of the tables that the documentation shows: the vendor's word
@@ -77,7 +77,7 @@ func verdictNamed(ours string) (verdict, bool) {
 	return verdict{}, false
 }
 
-var severityCode = source.Pattern(`^SEV_\d+_`)
+var severityCode = safe.Pattern(`^SEV_\d+_`)
 
 // severityOf rates an alert by its word; SEV_040_HIGH is one, too.
 func severityOf(word string) alert.Severity {
@@ -92,7 +92,7 @@ func severityOf(word string) alert.Severity {
 	return alert.Unrated
 }
 
-var statusCode = source.Pattern(`^status_\d+_`)
+var statusCode = safe.Pattern(`^status_\d+_`)
 
 // plainStatus makes STATUS_060_RESOLVED_FALSE_POSITIVE, "Resolved - False Positive" and
 // resolved_false_positive one word.

@@ -8,6 +8,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 )
 
@@ -154,12 +155,12 @@ func (o Options) traits() source.Traits {
 	return o.Timing.Of(t)
 }
 
-var numberForm = source.Pattern(`^[0-9]{1,18}$`)
+var numberForm = safe.Pattern(`^[0-9]{1,18}$`)
 
 // isNumber reports whether s can be the id of an alert, an issue, an incident or a case.
 func isNumber(s string) bool { return numberForm().MatchString(s) }
 
-var endpointForm = source.Pattern(`^[0-9A-Za-z_-]{1,64}$`)
+var endpointForm = safe.Pattern(`^[0-9A-Za-z_-]{1,64}$`)
 
 // isEndpointID reports whether s can be the id of an endpoint: 32 hex digits, as far as
 // is known.

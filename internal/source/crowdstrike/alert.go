@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 	"edrc/internal/source/lenient"
 )
@@ -207,7 +208,7 @@ func (f falconAlert) role() alert.Role {
 	return alert.RoleImage
 }
 
-var techniqueID = source.Pattern(`^T\d{4}(\.\d{3})?$`)
+var techniqueID = safe.Pattern(`^T\d{4}(\.\d{3})?$`)
 
 // attack gives the techniques of MITRE. The vendor's own, CST0000 and the like, stand
 // in the same fields and are left to the raw alert.

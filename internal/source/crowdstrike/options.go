@@ -7,6 +7,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 )
 
@@ -117,7 +118,7 @@ func (o Options) traits() source.Traits {
 	return o.Timing.Of(t)
 }
 
-var cidForm = source.Pattern(`^[0-9a-f]{32}(-[0-9a-f]{2})?$`)
+var cidForm = safe.Pattern(`^[0-9a-f]{32}(-[0-9a-f]{2})?$`)
 
 // parseCID gives a customer id in lower case and without its checksum.
 func parseCID(s string) (string, bool) {
@@ -128,7 +129,7 @@ func parseCID(s string) (string, bool) {
 	return s[:32], true
 }
 
-var hostForm = source.Pattern(`^[0-9a-fA-F]{32}$`)
+var hostForm = safe.Pattern(`^[0-9a-fA-F]{32}$`)
 
 // isHostID reports whether s can be an agent id.
 func isHostID(s string) bool { return hostForm().MatchString(s) }

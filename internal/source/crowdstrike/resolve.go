@@ -10,6 +10,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 	"edrc/internal/source/lenient"
 )
@@ -201,7 +202,7 @@ func hasTag(f falconAlert, tag string) bool {
 	return slices.ContainsFunc(f.Tags, func(t text) bool { return string(t) == tag })
 }
 
-var uuidForm = source.Pattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var uuidForm = safe.Pattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // assignChange takes a user's UUID, email address or name.
 func assignChange(f falconAlert, to string) change {

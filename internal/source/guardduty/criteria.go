@@ -2,7 +2,6 @@ package guardduty
 
 import (
 	"maps"
-	"regexp"
 	"strings"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/guardduty/types"
 
 	"edrc/internal/alert"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 )
 
@@ -28,7 +28,7 @@ func newest(criterion map[string]types.Condition) listing {
 	return listing{criterion, "createdAt", types.OrderByDesc}
 }
 
-var instanceID = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
+var instanceID = safe.Pattern(`^i-[0-9a-f]{8,17}$`)
 
 // listings gives the lists that together have every finding a query matches; none when
 // it can match none. There is no OR over attributes, so a hash takes a list for each
@@ -50,7 +50,7 @@ func listings(q alert.Query) []listing {
 	if archived, known := archivedOnly(q.Statuses); known {
 		base["service.archived"] = types.Condition{Equals: []string{archived}}
 	}
-	if instanceID.MatchString(q.Host) {
+	if instanceID().MatchString(q.Host) {
 		base["resource.instanceDetails.instanceId"] = types.Condition{Equals: []string{q.Host}}
 	}
 	if q.Hash == "" {

@@ -3,10 +3,10 @@ package guardduty
 import (
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"edrc/internal/alert"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 )
 
@@ -144,13 +144,13 @@ func (f *finding) user() string {
 	return ""
 }
 
-var plainRegion = regexp.MustCompile(`^[a-z0-9-]+$`)
+var plainRegion = safe.Pattern(`^[a-z0-9-]+$`)
 
 // url is the console's page, in the form of links in AWS's own notification examples; ""
 // for a region that cannot be one, in a file that anybody may have written.
 func (f *finding) url() string {
 	region := string(f.Region)
-	if !plainRegion.MatchString(region) {
+	if !plainRegion().MatchString(region) {
 		return ""
 	}
 	host := map[string]string{"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}[string(f.Partition)]

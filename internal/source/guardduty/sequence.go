@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"edrc/internal/alert"
+	"edrc/internal/safe"
 )
 
 // sequence is an attack sequence: what Extended Threat Detection saw as one attack.
@@ -111,7 +111,7 @@ func (s sequence) summary() string {
 	return strings.Join(types, ", ")
 }
 
-var techniqueID = regexp.MustCompile(`\bT[0-9]{4}(\.[0-9]{3})?\b`)
+var techniqueID = safe.Pattern(`\bT[0-9]{4}(\.[0-9]{3})?\b`)
 
 // techniques are the MITRE techniques among the indicators of the sequence and of its
 // signals.
@@ -123,7 +123,7 @@ func (s sequence) techniques() []alert.Technique {
 				continue
 			}
 			for _, v := range i.Values {
-				ids = append(ids, techniqueID.FindString(string(v)))
+				ids = append(ids, techniqueID().FindString(string(v)))
 			}
 		}
 	}

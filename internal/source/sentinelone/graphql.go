@@ -10,7 +10,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
-	"edrc/internal/source"
+	"edrc/internal/safe"
 )
 
 // unified is the GraphQL surface.
@@ -76,13 +76,13 @@ func (u *unified) broken(o operation, msg string) *fault.Error {
 // The words by which the console's errors are told apart. GraphQL has no statuses,
 // and the texts are not documented.
 var (
-	authWords      = source.Pattern(`(?i)unauthenticated|unauthori[sz]ed|authentication|invalid token|token (is |has )?(invalid|expired|revoked)`)
-	deniedWords    = source.Pattern(`(?i)forbidden|permission|access (is )?denied|not allowed|not permitted`)
-	missingWords   = source.Pattern(`(?i)not found|does not exist\b|required value was null`)
-	throttledWords = source.Pattern(`(?i)too many requests|rate limit|throttl`)
-	brokenWords    = source.Pattern(`(?i)internal (server )?error|time(d)? ?out|unavailable|try again`)
-	earlyWords     = source.Pattern(`(?i)mgmt_note_id`)
-	plainWords     = source.Pattern(`(?i)filter api|validation error|invalid syntax|invalid uuid|into a uuid`)
+	authWords      = safe.Pattern(`(?i)unauthenticated|unauthori[sz]ed|authentication|invalid token|token (is |has )?(invalid|expired|revoked)`)
+	deniedWords    = safe.Pattern(`(?i)forbidden|permission|access (is )?denied|not allowed|not permitted`)
+	missingWords   = safe.Pattern(`(?i)not found|does not exist\b|required value was null`)
+	throttledWords = safe.Pattern(`(?i)too many requests|rate limit|throttl`)
+	brokenWords    = safe.Pattern(`(?i)internal (server )?error|time(d)? ?out|unavailable|try again`)
+	earlyWords     = safe.Pattern(`(?i)mgmt_note_id`)
+	plainWords     = safe.Pattern(`(?i)filter api|validation error|invalid syntax|invalid uuid|into a uuid`)
 )
 
 // graphError maps what the console says. Data beside an error means that something

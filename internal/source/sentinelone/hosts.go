@@ -10,7 +10,7 @@ import (
 	"edrc/internal/alert"
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
-	"edrc/internal/source"
+	"edrc/internal/safe"
 )
 
 // agent is the part of a GET /agents item that edrc reads ([SPEC24]
@@ -40,7 +40,7 @@ func (a agent) host() alert.Host {
 
 // agentUUID is how the unified surface names a host: 32 to 40 hex digits, with or
 // without dashes.
-var agentUUID = source.Pattern(`^[0-9a-fA-F-]{32,40}$`)
+var agentUUID = safe.Pattern(`^[0-9a-fA-F-]{32,40}$`)
 
 // FindHosts implements source.HostFinder: by agent id, by agent UUID, or by
 // computer name, whole or "*"-suffixed, in any case. An id that is of no agent is

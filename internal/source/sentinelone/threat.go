@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 	"edrc/internal/source/lenient"
 )
@@ -129,7 +130,7 @@ func (t threat) files() []alert.File {
 	return []alert.File{f}
 }
 
-var techniqueID = source.Pattern(`T\d{4}(\.\d{3})?\b`)
+var techniqueID = safe.Pattern(`T\d{4}(\.\d{3})?\b`)
 
 func (t threat) attack() []alert.Technique {
 	var out attackList

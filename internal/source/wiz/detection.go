@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 	"edrc/internal/source/lenient"
 )
@@ -178,7 +179,7 @@ func (d detection) notes() alert.Has {
 	return alert.None
 }
 
-var techniqueID = source.Pattern(`\bT\d{4}(\.\d{3})?\b`)
+var techniqueID = safe.Pattern(`\bT\d{4}(\.\d{3})?\b`)
 
 // attack gives the techniques of MITRE: those of the rule, and those of the sensor's.
 func (d detection) attack() []alert.Technique {

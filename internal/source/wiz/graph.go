@@ -9,7 +9,7 @@ import (
 
 	"edrc/internal/fault"
 	"edrc/internal/httpx"
-	"edrc/internal/source"
+	"edrc/internal/safe"
 	"edrc/internal/source/lenient"
 )
 
@@ -164,11 +164,11 @@ func (e vendorErrors) kind() fault.Kind {
 // The words by which errors are told apart. BAD_USER_INPUT is the only code that is
 // documented; what others say is UNCERTAIN, so the words count as well.
 var (
-	schemaWords    = source.Pattern(`(?i)cannot query field|unknown (argument|type|field|fragment)|is not defined by type|expected type|graphql_(validation|parse)_failed`)
-	deniedWords    = source.Pattern(`(?i)access denied|forbidden|permission|not (allowed|permitted|entitled|licensed|enabled)|scope|licen[sc]e`)
-	authWords      = source.Pattern(`(?i)unauthenticated|unauthori[sz]ed|not authenticated|(invalid|expired|revoked).{0,20}token|token.{0,20}(invalid|expired|revoked)|jwt`)
-	throttledWords = source.Pattern(`(?i)too many requests|rate[ _-]?limit|throttl`)
-	missingWords   = source.Pattern(`(?i)must be a valid .{0,40}\bid\b|not found|does not exist|no such`)
+	schemaWords    = safe.Pattern(`(?i)cannot query field|unknown (argument|type|field|fragment)|is not defined by type|expected type|graphql_(validation|parse)_failed`)
+	deniedWords    = safe.Pattern(`(?i)access denied|forbidden|permission|not (allowed|permitted|entitled|licensed|enabled)|scope|licen[sc]e`)
+	authWords      = safe.Pattern(`(?i)unauthenticated|unauthori[sz]ed|not authenticated|(invalid|expired|revoked).{0,20}token|token.{0,20}(invalid|expired|revoked)|jwt`)
+	throttledWords = safe.Pattern(`(?i)too many requests|rate[ _-]?limit|throttl`)
+	missingWords   = safe.Pattern(`(?i)must be a valid .{0,40}\bid\b|not found|does not exist|no such`)
 )
 
 // kind maps an error as a status would be mapped. What is not known is a fault of the

@@ -5,10 +5,11 @@ import (
 
 	"edrc/internal/alert"
 	"edrc/internal/fault"
+	"edrc/internal/safe"
 	"edrc/internal/source"
 )
 
-var instanceID = source.Pattern(`^i-[0-9a-f]{8,17}$`)
+var instanceID = safe.Pattern(`^i-[0-9a-f]{8,17}$`)
 
 // Instead implements source.Alternative: to isolate a host there are the actions of the
 // cloud that has it, to fetch a file the look-up of its hash, and to note a detection
@@ -47,7 +48,7 @@ func contain(about alert.Alert) string {
 	return "act on the instance in AWS" + where + ": edrc isolate instance " + id + ", or on its role: edrc isolate role " + id
 }
 
-var accountForm = source.Pattern(`^\d{12}$`)
+var accountForm = safe.Pattern(`^\d{12}$`)
 
 // unannotated is the error for a detection that belongs to no threat.
 func (c *Client) unannotated(op, what string) error {

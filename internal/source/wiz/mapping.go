@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
-	"edrc/internal/source"
+	"edrc/internal/safe"
 )
 
 // Mapping is one line of the tables that the documentation shows: the vendor's word and
@@ -105,7 +105,7 @@ func analystVerdict(status, why text) string {
 	return ""
 }
 
-var uuidForm = source.Pattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var uuidForm = safe.Pattern(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // isID reports whether s can be the id of anything of the vendor's: all are UUIDs, and
 // a request with anything else is refused whole.

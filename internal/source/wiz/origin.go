@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"edrc/internal/alert"
-	"edrc/internal/source"
+	"edrc/internal/safe"
 )
 
 // Resource is where a detection's resource is in its cloud.
@@ -132,13 +132,13 @@ func (e event) record() any {
 }
 
 var (
-	findingARN = source.Pattern(`^arn:aws[a-z-]*:guardduty:([a-z0-9-]{5,30}):\d{12}:detector/[0-9a-zA-Z]{1,64}/finding/([0-9a-zA-Z]{1,64})$`)
-	findingID  = source.Pattern(`^[0-9a-f]{32}$`)
-	regionForm = source.Pattern(`^[a-z]{2}(-[a-z]+)+-\d{1,2}$`)
+	findingARN = safe.Pattern(`^arn:aws[a-z-]*:guardduty:([a-z0-9-]{5,30}):\d{12}:detector/[0-9a-zA-Z]{1,64}/finding/([0-9a-zA-Z]{1,64})$`)
+	findingID  = safe.Pattern(`^[0-9a-f]{32}$`)
+	regionForm = safe.Pattern(`^[a-z]{2}(-[a-z]+)+-\d{1,2}$`)
 	// Forms that are long enough to be nobody else's.
-	systemAlert = source.Pattern(`^[0-9A-Za-z_-]{16,128}$`)
-	compositeID = source.Pattern(`^[0-9a-f]{32}:[0-9A-Za-z:._-]{8,200}$`)
-	threatForm  = source.Pattern(`^\d{15,20}$`)
+	systemAlert = safe.Pattern(`^[0-9A-Za-z_-]{16,128}$`)
+	compositeID = safe.Pattern(`^[0-9a-f]{32}:[0-9A-Za-z:._-]{8,200}$`)
+	threatForm  = safe.Pattern(`^\d{15,20}$`)
 )
 
 // guardDutyID gives region/findingId: of the finding's ARN, of its id and region, or of
